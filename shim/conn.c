@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ * Who is who. Invariants: no I/O on a connection; no lock; memory of a connection is reused, never unmapped. */
+#include "conn.h"
+#include "config.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CONN_CHUNK  512
+#define CONN_CHUNKS 2048 /* a million connections; beyond that, new ones are left alone */
+
+_Atomic uint32_t *_Atomic cn_fd_chunks[CN_FD_CHUNKS];
+__thread int cn_inside __attribute__((tls_model("initial-exec")));
+
+static struct cn_conn *_Atomic conn_chunks[CONN_CHUNKS];
+static _Atomic uint32_t conn_count;    /* ever handed out */
+static _Atomic uint64_t free_list;     /* index of the first free one, and a tag against ABA in the upper half */
+
+static void *map_zeroed(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Index 0 means none, so the first connection is number 1. */
+static struct cn_conn *conn_number(uint32_t index)
+{
+	return atomic_load_explicit(&conn_chunks[(index - 1) / CONN_CHUNK], memory_order_acquire) +
+	       (index - 1) % CONN_CHUNK;
+}
+
+static struct cn_conn *take_free(void)
+{
+	uint64_t head = atomic_load(&free_list), next;
+	struct cn_conn *conn;
+
+	do {
+		if (!(uint32_t)head)
+			return NULL;
+		conn = conn_number((uint32_t)head);
+		next = ((head >> 32) + 1) << 32 | atomic_load(&conn->next_free);
+	} while (!atomic_compare_exchange_weak(&free_list, &head, next));
+	return conn;
+}
+
+static void put_free(struct cn_conn *conn)
+{
+	uint64_t head = atomic_load(&free_list), next;
+
+	do {
+		atomic_store(&conn->next_free, (uint32_t)head);
+		next = ((head >> 32) + 1) << 32 | conn->index;
+	} while (!atomic_compare_exchange_weak(&free_list, &head, next));
+}
+
+/* Labels stand in a chunk of their own beside each chunk of connections. */
+static bool add_labels(struct cn_conn *chunk)
+{
+	struct cn_label *labels = map_zeroed(CONN_CHUNK * sizeof(*labels));
+
+	if (labels) {
+		for (size_t i = 0; i < CONN_CHUNK; i++)
+			chunk[i].label = labels + i;
+	}
+	return labels;
+}
+
+static struct cn_conn *take_new(void)
+{
+	uint32_t index = atomic_fetch_add(&conn_count, 1) + 1;
+	struct cn_conn *chunk, *none = NULL;
+	struct cn_conn *_Atomic *slot;
+
+	if (index > CONN_CHUNK * CONN_CHUNKS) {
+		atomic_fetch_sub(&conn_count, 1);
+		return NULL;
+	}
+	slot = &conn_chunks[(index - 1) / CONN_CHUNK];
+	if (!atomic_load(slot)) {
+		chunk = map_zeroed(CONN_CHUNK * sizeof(*chunk));
+		if (!chunk || (cn_config.log != CN_LOG_NONE && !add_labels(chunk)))
+			return NULL; /* this number stays unused */
+		if (!atomic_compare_exchange_strong(slot, &none, chunk))
+			munmap(chunk, CONN_CHUNK * sizeof(*chunk));
+	}
+	conn_number(index)->index = index;
+	return conn_number(index);
+}
+
+bool cn_conn_hold(struct cn_conn *conn)
+{
+	uint32_t references = atomic_load(&conn->references);
+
+	while (references) {
+		if (atomic_compare_exchange_weak(&conn->references, &references, references + 1))
+			return true;
+	}
+	return false;
+}
+
+void cn_conn_drop(struct cn_conn *conn)
+{
+	if (atomic_fetch_sub(&conn->references, 1) == 1)
+		put_free(conn);
+}
+
+/* --- descriptors --- */
+
+static _Atomic uint32_t *slot_of(int fd)
+{
+	_Atomic uint32_t *_Atomic *chunk;
+	_Atomic uint32_t *fresh, *none = NULL;
+
+	if ((unsigned int)fd >= CN_FD_CHUNK * CN_FD_CHUNKS)
+		return NULL;
+	chunk = &cn_fd_chunks[(unsigned int)fd / CN_FD_CHUNK];
+	if (!atomic_load(chunk)) {
+		fresh = map_zeroed(CN_FD_CHUNK * sizeof(*fresh));
+		if (!fresh)
+			return NULL;
+		if (!atomic_compare_exchange_strong(chunk, &none, fresh))
+			munmap((void *)fresh, CN_FD_CHUNK * sizeof(*fresh));
+	}
+	return atomic_load(chunk) + (unsigned int)fd % CN_FD_CHUNK;
+}
+
+int cn_next_tracked(unsigned int from, unsigned int last)
+{
+	for (unsigned int fd = from; fd <= last && fd < CN_FD_CHUNK * CN_FD_CHUNKS; fd++) {
+		if (!atomic_load(&cn_fd_chunks[fd / CN_FD_CHUNK]))
+			fd |= CN_FD_CHUNK - 1;
+		else if (cn_tracked((int)fd))
+			return (int)fd;
+	}
+	return -1;
+}
+
+bool cn_reserve_fd(int fd)
+{
+	_Atomic uint32_t *slot = slot_of(fd);
+
+	if (slot)
+		atomic_store(slot, CN_FD_RESERVED);
+	return slot;
+}
+
+void cn_unreserve_fd(int fd)
+{
+	uint32_t reserved = CN_FD_RESERVED;
+	_Atomic uint32_t *slot = slot_of(fd);
+
+	if (slot)
+		atomic_compare_exchange_strong(slot, &reserved, 0);
+}
+
+struct cn_conn *cn_conn_at(int fd)
+{
+	uint32_t index = cn_tracked(fd);
+
+	return index && index != CN_FD_RESERVED ? conn_number(index) : NULL;
+}
+
+bool cn_conn_remove(struct cn_conn *conn, int fd)
+{
+	_Atomic uint32_t *slot = fd >= 0 ? slot_of(fd) : NULL;
+	uint32_t index = conn->index;
+
+	if (!slot || !atomic_compare_exchange_strong(slot, &index, 0))
+		return false;
+	atomic_fetch_sub(&conn->descriptors, 1);
+	cn_conn_drop(conn);
+	return true;
+}
+
+void cn_conn_copied(struct cn_conn *conn, int copy)
+{
+	_Atomic uint32_t *slot = slot_of(copy);
+	struct cn_conn *before = cn_conn_at(copy);
+
+	if (!slot || before == conn)
+		return;
+	if (before)
+		cn_conn_remove(before, copy);
+	atomic_fetch_add(&conn->references, 1);
+	atomic_fetch_add(&conn->descriptors, 1);
+	atomic_store(slot, conn->index);
+}
+
+/* --- sessions --- */
+
+struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
+{
+	struct cn_conn *conn = take_free();
+
+	if (!conn)
+		conn = take_new();
+	if (!conn)
+		return NULL;
+	/* A new life; a thread that holds a stale pointer may still read, so member by member and atomically. */
+	atomic_store(&conn->facts, 0);
+	atomic_store(&conn->descriptors, 0);
+	atomic_store(&conn->session_refs, 0);
+	conn->tls = tls;
+	conn->cookie = 0;
+	conn->process = cn_process();
+	conn->forks = cn_forks();
+	conn->fd = conn->read_fd = -1;
+	if (conn->label)
+		memset(conn->label, 0, sizeof(*conn->label));
+	atomic_store(&conn->references, 1);
+	atomic_store(&conn->session, session);
+	return conn;
+}
+
+void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
+{
+	if (conn->fd >= 0 && conn->fd != fd)
+		cn_conn_remove(conn, conn->fd);
+	conn->fd = fd;
+	conn->read_fd = read_fd;
+	conn->cookie = cookie;
+	conn->process = cn_process();
+	conn->forks = cn_forks();
+	if (fd >= 0)
+		cn_conn_copied(conn, fd);
+}
+
+void cn_conn_session_gone(struct cn_conn *conn)
+{
+	if (atomic_exchange(&conn->session, NULL))
+		cn_conn_drop(conn);
+}
+
+void cn_conn_each(void (*visit)(struct cn_conn *conn))
+{
+	uint32_t count = atomic_load(&conn_count);
+
+	for (uint32_t index = 1; index <= count; index++) {
+		struct cn_conn *chunk = atomic_load(&conn_chunks[(index - 1) / CONN_CHUNK]);
+		struct cn_conn *conn = chunk ? chunk + (index - 1) % CONN_CHUNK : NULL;
+
+		if (conn && atomic_load(&conn->references))
+			visit(conn);
+	}
+}
+
+/* --- the gate --- */
+
+void cn_conn_enter(struct cn_conn *conn)
+{
+	while (atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED) {
+		atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_relaxed);
+		sched_yield(); /* the other encrypts 24 bytes and sends them without blocking */
+	}
+}
+
+void cn_conn_leave(struct cn_conn *conn)
+{
+	atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_release);
+}
+
+bool cn_conn_claim(struct cn_conn *conn)
+{
+	uint32_t idle = 0;
+
+	while (!atomic_compare_exchange_weak_explicit(&conn->gate, &idle, CN_CLAIMED, memory_order_acquire,
+						      memory_order_relaxed)) {
+		if (idle & CN_CLAIMED)
+			sched_yield();
+		else if (idle)
+			return false;
+		idle = 0;
+	}
+	return true;
+}
+
+void cn_conn_release(struct cn_conn *conn)
+{
+	atomic_fetch_and_explicit(&conn->gate, ~CN_CLAIMED, memory_order_release);
+}
+
+/* --- processes --- */
+
+/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */
+static struct process_page {
+	_Atomic uint32_t name;
+	pid_t pid;
+} * process_page;
+static uint32_t process_name;
+static _Atomic uint32_t forks;
+
+static void name_process(void)
+{
+	process_page->pid = (pid_t)getpid();
+	atomic_store(&process_page->name, ++process_name);
+}
+
+static void fork_in_parent(void)
+{
+	atomic_fetch_add(&forks, 1);
+}
+
+void cn_processes_start(void)
+{
+	static struct process_page fallback;
+	void *page = map_zeroed((size_t)sysconf(_SC_PAGESIZE));
+
+	if (page && madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
+		process_page = page;
+	else
+		process_page = &fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
+	name_process();
+	pthread_atfork(NULL, fork_in_parent, NULL);
+}
+
+uint32_t cn_process(void)
+{
+	uint32_t name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
+
+	if (__builtin_expect(!name, 0)) {
+		name_process();
+		name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
+	}
+	return name;
+}
+
+bool cn_process_is_real(void)
+{
+	return cn_process() && getpid() == process_page->pid;
+}
+
+uint32_t cn_forks(void)
+{
+	return atomic_load_explicit(&forks, memory_order_relaxed);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ * The one way through the house: facts, plan, farewell, record. Invariant: each connection gets one farewell and one
+ * record. */
+#include "ending.h"
+#include "config.h"
+#include "event.h"
+#include "farewell.h"
+#include "kernel.h"
+
+#include <string.h>
+
+static void remember_label(struct cn_conn *conn, const struct cn_tls_state *state)
+{
+	if (!conn->label)
+		return;
+	if (state->version)
+		conn->label->version = state->version;
+	if (state->sni && !conn->label->sni[0])
+		strncpy(conn->label->sni, state->sni, sizeof(conn->label->sni) - 1);
+}
+
+/* Asks the library only when no thread is inside: the session is then ours. */
+static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
+{
+	struct cn_tls_state state = {.established = cn_conn_has(conn, CN_ESTABLISHED)};
+	void *session = atomic_load(&conn->session);
+
+	if (session && !thread_inside) {
+		conn->tls->ops->look(conn->tls, session, &state);
+		cn_conn_note(conn, state.server ? CN_SERVER : 0);
+		remember_label(conn, &state);
+	} else if (!session) {
+		state.established = false; /* freed: nothing can be sent on it any more */
+	}
+	return state;
+}
+
+static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *socket, enum cn_cause cause,
+			      bool thread_inside, int status)
+{
+	struct cn_tls_state state = ask_session(conn, thread_inside);
+	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR && cause != CN_CAUSE_SHUTDOWN &&
+		      cause != CN_CAUSE_EXIT;
+	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
+
+	return (struct cn_facts){
+		.owner = true, /* who is not, does not come here */
+		.shared = conn->forks != cn_forks() || cn_conn_has(conn, CN_HANDED_OVER) ||
+			  (closes && atomic_load(&conn->descriptors) > 1),
+		.stale = !socket->open,
+		.unsupported = state.unsupported,
+		.established = state.established,
+		.fatal = cn_conn_has(conn, CN_FATAL) || (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
+		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
+		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
+		.held = (state.held && !pending) || socket->write_shut,
+		.thread_inside = thread_inside,
+		.abort_requested = socket->abort_on_close,
+		.quiet = state.quiet || (state.sent && !pending),
+		.unclean = status != 0,
+		.said = cn_conn_has(conn, CN_SAID),
+		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
+		.alert_pending = pending,
+	};
+}
+
+/* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside. */
+static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
+{
+	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override, .exit_always = cn_config.exit_always};
+	struct cn_farewell done = {0};
+	struct cn_socket socket = {0};
+	struct cn_facts facts;
+	struct cn_plan plan;
+
+	if (fd >= 0)
+		cn_socket_look(fd, conn->cookie, &socket);
+	facts = gather(conn, &socket, cause, thread_inside, status);
+	if (conn->cookie == 0)
+		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
+	plan = cn_decide(&facts, &rules, cause);
+	if (cn_config.mode == CN_MODE_FIX)
+		done = cn_say_farewell(conn, fd, &plan, socket.tcp, cause != CN_CAUSE_SHUTDOWN);
+	if (last)
+		cn_event_end(conn, &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
+}
+
+void cn_end_descriptor(int fd, enum cn_cause cause)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+	bool closes = cause != CN_CAUSE_SHUTDOWN;
+	bool claimed;
+
+	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
+	if (!conn || !cn_process_is_real())
+		return;
+	if (conn->process != cn_process()) { /* a fork child: its copy of the table forgets, the wire is not its own */
+		if (closes)
+			cn_conn_remove(conn, fd);
+		return;
+	}
+	if (!cn_conn_hold(conn))
+		return;
+	claimed = cn_conn_claim(conn);
+	if (cn_conn_at(fd) == conn) {
+		end(conn, fd, cause, !claimed, 0, closes && atomic_load(&conn->descriptors) == 1);
+		if (closes)
+			cn_conn_remove(conn, fd);
+	}
+	if (claimed)
+		cn_conn_release(conn);
+	cn_conn_drop(conn);
+}
+
+void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
+{
+	bool bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
+	bool claimed;
+
+	if (conn->process != cn_process() || !cn_process_is_real())
+		return;
+	claimed = cn_conn_claim(conn);
+	/* With a descriptor the record waits for its end; without one, this is the end. */
+	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);
+	if (claimed)
+		cn_conn_release(conn);
+}
+
+void cn_end_replaced(int fd, const struct cn_conn *by)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+
+	if (!conn || conn == by || conn->process != cn_process() || !cn_conn_hold(conn))
+		return;
+	if (cn_conn_claim(conn)) {
+		if (!atomic_load(&conn->session) || !cn_still_there(conn))
+			end(conn, fd, CN_CAUSE_REUSE, false, 0, true);
+		cn_conn_release(conn);
+	}
+	cn_conn_drop(conn);
+}
+
+static int exit_status;
+
+static void end_at_exit(struct cn_conn *conn)
+{
+	bool bound;
+
+	if (conn->process != cn_process() || !cn_conn_hold(conn))
+		return;
+	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
+	if (cn_conn_claim(conn)) {
+		if (!cn_conn_has(conn, CN_RECORDED))
+			end(conn, bound ? conn->fd : -1, CN_CAUSE_EXIT, false, exit_status, true);
+		cn_conn_release(conn);
+	}
+	cn_conn_drop(conn);
+}
+
+void cn_end_process(int status)
+{
+	if (!cn_process_is_real())
+		return;
+	exit_status = status;
+	cn_conn_each(end_at_exit);
+}
+
+bool cn_still_there(const struct cn_conn *conn)
+{
+	struct cn_socket socket;
+
+	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn)
+		return false;
+	cn_socket_look(conn->fd, conn->cookie, &socket);
+	return socket.open;
+}

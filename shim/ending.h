@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * The one way through the house, for every hook: facts from conn, TLS library and kernel, a plan from policy, carried
+ * out by farewell, told by event. Invariant: each connection gets one farewell and one record. */
+#ifndef CN_ENDING_H
+#define CN_ENDING_H
+
+#include "conn.h"
+#include "policy.h"
+
+/* The program is about to end a tracked descriptor, or its sending half (CN_CAUSE_SHUTDOWN). Before the real call.
+ * Any thread, signal handler or child: who must not act does not. errno is clobbered. */
+void cn_end_descriptor(int fd, enum cn_cause cause);
+
+/* The program is about to free or clear a session. */
+void cn_end_session(struct cn_conn *conn, enum cn_cause cause);
+
+/* Another session is about to be bound to fd: what stood there before is over, and only told of. */
+void cn_end_replaced(int fd, const struct cn_conn *by);
+
+/* The process is about to end with this status, the TLS library still working. */
+void cn_end_process(int status);
+
+/* True if the session's descriptor still is the socket it was bound to. One system call. */
+bool cn_still_there(const struct cn_conn *conn);
+
+#endif

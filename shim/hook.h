@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * What every hook shares: the export mark and the guard. Invariant: a hook leaves errno as the real call left it, and
+ * calls that the shim makes itself go straight through. */
+#ifndef CN_HOOK_H
+#define CN_HOOK_H
+
+#include "conn.h"
+
+#include <errno.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Marks this thread as inside the shim. The caller has checked cn_inside. */
+struct cn_guard {
+	int error;
+};
+
+static inline struct cn_guard cn_guard_enter(void)
+{
+	cn_inside = 1;
+	return (struct cn_guard){.error = errno};
+}
+
+static inline void cn_guard_leave(struct cn_guard guard)
+{
+	cn_inside = 0;
+	errno = guard.error;
+}
+
+/* Registers the exit handler, once, as soon as a TLS library has registered its own clean-up: handlers run in reverse
+ * order, so ours runs while the library still works and after all that the program registered later. */
+void cn_at_exit_once(void);
+
+#endif

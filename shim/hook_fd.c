@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ * Shells around the calls that end or copy descriptors. Invariant: decides nothing; for an untracked descriptor a load
+ * and a branch. */
+#include "config.h"
+#include "ending.h"
+#include "hook.h"
+#include "sink.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
+/* The descriptor, or the sending half of its socket, is about to go. */
+static void ending(int fd, enum cn_cause cause)
+{
+	struct cn_guard guard = cn_guard_enter();
+
+	cn_end_descriptor(fd, cause);
+	cn_guard_leave(guard);
+}
+
+EXPORT int close(int fd)
+{
+	uint32_t tracked = cn_tracked(fd);
+
+	if (__builtin_expect(!tracked, 1) || cn_inside)
+		return cn_libc()->close(fd);
+	if (tracked == CN_FD_RESERVED) {
+		errno = EBADF; /* the log's: the program does not know that it is open */
+		return -1;
+	}
+	ending(fd, CN_CAUSE_CLOSE);
+	return cn_libc()->close(fd);
+}
+
+EXPORT int shutdown(int fd, int how)
+{
+	if (__builtin_expect(cn_tracked(fd) != 0, 0) && !cn_inside && how != SHUT_RD)
+		ending(fd, CN_CAUSE_SHUTDOWN);
+	return cn_libc()->shutdown(fd, how);
+}
+
+/* After the call: `copy` is what the kernel made of `fd`. */
+static int copied(int fd, int copy)
+{
+	struct cn_conn *conn = copy >= 0 && copy != fd && !cn_inside ? cn_conn_at(fd) : NULL;
+
+	if (conn && conn->process == cn_process() && cn_process_is_real())
+		cn_conn_copied(conn, copy);
+	return copy;
+}
+
+/* Before dup2: what stands on `to` ends, if `fd` is there to replace it. */
+static void replacing(int fd, int to)
+{
+	uint32_t tracked = cn_tracked(to);
+
+	if (!tracked || cn_inside || fd == to || cn_libc()->fcntl(fd, F_GETFD) < 0)
+		return;
+	if (tracked == CN_FD_RESERVED)
+		cn_sink_yield(to);
+	else
+		ending(to, CN_CAUSE_DUP2);
+}
+
+EXPORT int dup(int fd)
+{
+	return copied(fd, cn_libc()->dup(fd));
+}
+
+EXPORT int dup2(int fd, int to)
+{
+	replacing(fd, to);
+	return copied(fd, cn_libc()->dup2(fd, to));
+}
+
+EXPORT int dup3(int fd, int to, int flags)
+{
+	replacing(fd, to);
+	return copied(fd, cn_libc()->dup3(fd, to, flags));
+}
+
+/* fcntl's third argument is an int, a long or a pointer; in the register they all look the same. */
+static int any_fcntl(int (*real)(int, int, ...), int fd, int command, void *argument)
+{
+	int ret = real(fd, command, argument);
+
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? copied(fd, ret) : ret;
+}
+
+EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return any_fcntl(cn_libc()->fcntl, fd, command, argument);
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return any_fcntl(cn_libc()->fcntl64 ? cn_libc()->fcntl64 : cn_libc()->fcntl, fd, command, argument);
+}
+
+static void ending_range(unsigned int first, unsigned int last)
+{
+	for (int fd = cn_next_tracked(first, last); fd >= 0; fd = cn_next_tracked((unsigned int)fd + 1, last)) {
+		if (cn_tracked(fd) != CN_FD_RESERVED)
+			ending(fd, CN_CAUSE_CLOSE_RANGE);
+	}
+}
+
+EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+{
+	unsigned int log = (unsigned int)cn_sink_fd();
+	int (*real)(unsigned int, unsigned int, int) = cn_libc()->close_range;
+	int ret = 0;
+
+	if (!real) {
+		errno = ENOSYS;
+		return -1;
+	}
+	/* With UNSHARE the other threads keep theirs; with CLOEXEC nothing is closed yet. */
+	if (cn_inside || first > last || (flags & (int)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
+		return real(first, last, flags);
+	ending_range(first, last);
+	if (log == UINT32_MAX || log < first || log > last)
+		return real(first, last, flags);
+	if (log > first)
+		ret = real(first, log - 1, flags);
+	if (ret == 0 && log < last)
+		ret = real(log + 1, last, flags);
+	return ret;
+}
+
+EXPORT void closefrom(int first)
+{
+	int log = cn_sink_fd();
+
+	if (cn_inside || first < 0 || log < first) {
+		if (!cn_inside && first >= 0)
+			ending_range((unsigned int)first, UINT32_MAX);
+		cn_libc()->closefrom(first);
+		return;
+	}
+	close_range((unsigned int)first, UINT32_MAX, 0);
+}
+
+EXPORT int fclose(FILE *stream)
+{
+	int fd = stream ? fileno(stream) : -1;
+
+	if (fd >= 0 && cn_conn_at(fd) && !cn_inside) {
+		fflush(stream);
+		ending(fd, CN_CAUSE_FCLOSE);
+	}
+	return cn_libc()->fclose(stream);
+}
+
+static void handed_over(const struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR((struct msghdr *)message, c)) {
+		const unsigned char *data = CMSG_DATA(c);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (; data + sizeof(int) <= (unsigned char *)c + c->cmsg_len; data += sizeof(int)) {
+			struct cn_conn *conn;
+			int fd;
+
+			__builtin_memcpy(&fd, data, sizeof(fd));
+			conn = cn_conn_at(fd);
+			if (conn)
+				cn_conn_note(conn, CN_HANDED_OVER);
+		}
+	}
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	ssize_t ret = cn_libc()->sendmsg(fd, message, flags);
+
+	if (__builtin_expect(ret >= 0 && message->msg_controllen != 0, 0) && !cn_inside)
+		handed_over(message);
+	return ret;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ * Shells around libssl. Invariant: decides nothing; tells conn what a call did, calls the real function of the
+ * caller's own libssl, and keeps errno and OpenSSL's error queue as that left them. */
+#include "config.h"
+#include "ending.h"
+#include "event.h"
+#include "hook.h"
+
+#include <stddef.h>
+
+struct call {
+	struct cn_tls *tls;
+	struct cn_tls *outer; /* cn_current before */
+	struct cn_conn *conn; /* NULL: let it pass */
+};
+
+static inline struct call arrive(const void *caller)
+{
+	struct call call = {.tls = cn_tls_of(caller), .outer = cn_current};
+
+	cn_current = call.tls;
+	return call;
+}
+
+static inline void depart(struct call call)
+{
+	cn_current = call.outer;
+}
+
+/* --- the session's connection --- */
+
+/* A session may be bound to another socket before its handshake is done (SSL_set_fd, STARTTLS, reuse). */
+static void bind_session(struct cn_conn *conn, SSL *ssl)
+{
+	int read_fd, fd;
+	uint64_t cookie;
+
+	conn->tls->ops->descriptors(conn->tls, ssl, &read_fd, &fd);
+	if (fd < 0 || cn_tracked(fd) == CN_FD_RESERVED)
+		return;
+	cookie = cn_socket_cookie(fd);
+	if (!cookie || (cookie == conn->cookie && fd == conn->fd && cn_conn_at(fd) == conn))
+		return;
+	cn_end_replaced(fd, conn);
+	cn_conn_bind(conn, fd, read_fd, cookie);
+	cn_event_label(conn, fd);
+}
+
+static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
+{
+	struct cn_guard guard = cn_guard_enter();
+	struct cn_conn *conn = cn_conn_new(tls, ssl);
+
+	if (conn && !cn_openssl_set_conn(tls, ssl, conn)) {
+		cn_conn_session_gone(conn);
+		conn = NULL;
+	}
+	if (conn)
+		bind_session(conn, ssl);
+	cn_guard_leave(guard);
+	return conn;
+}
+
+static __attribute__((noinline)) struct cn_conn *look_closer(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
+{
+	struct cn_guard guard;
+
+	if (!conn)
+		return meet(tls, ssl);
+	if (conn->process != cn_process() || !ssl)
+		return NULL; /* from before a fork: not ours */
+	guard = cn_guard_enter();
+	bind_session(conn, ssl);
+	cn_guard_leave(guard);
+	return conn;
+}
+
+static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
+{
+	struct cn_conn *conn;
+
+	if (cn_inside || cn_config.mode == CN_MODE_OFF || !ssl)
+		return NULL;
+	if (__builtin_expect(!tls->usable, 0)) {
+		cn_event_unusable(tls);
+		return NULL;
+	}
+	conn = cn_openssl_conn(tls, ssl);
+	if (__builtin_expect(conn && cn_conn_has(conn, CN_ESTABLISHED) && conn->process == cn_process(), 1))
+		return conn;
+	return look_closer(tls, ssl, conn);
+}
+
+/* --- calls that move bytes --- */
+
+static inline struct call enter(SSL *ssl, const void *caller)
+{
+	struct call call = arrive(caller);
+
+	if (call.tls)
+		call.conn = conn_of(call.tls, ssl);
+	if (call.conn)
+		cn_conn_enter(call.conn);
+	return call;
+}
+
+static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, bool writing)
+{
+	struct cn_guard guard = cn_guard_enter();
+
+	errno = guard.error;
+	switch (conn->tls->ops->outcome(conn->tls, ssl, ret)) {
+	case CN_OUT_WANT:
+		if (writing)
+			cn_conn_note(conn, CN_WRITE_PENDING);
+		break;
+	case CN_OUT_CLOSED:
+		cn_conn_note(conn, CN_PEER_CLOSED);
+		break;
+	case CN_OUT_TRUNCATED:
+		cn_conn_note(conn, CN_TRUNCATED);
+		break;
+	case CN_OUT_FATAL:
+		cn_conn_note(conn, CN_FATAL);
+		break;
+	case CN_OUT_OK:
+		break;
+	}
+	cn_guard_leave(guard);
+}
+
+/* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see. */
+static inline void leave(struct call call, SSL *ssl, bool ok, int ret, bool writing)
+{
+	struct cn_conn *conn = call.conn;
+
+	depart(call);
+	if (!conn)
+		return;
+	if (__builtin_expect(!ok, 0))
+		note_failure(conn, ssl, ret, writing);
+	else if (writing && cn_conn_has(conn, CN_WRITE_PENDING))
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
+	if (ok && !cn_conn_has(conn, CN_ESTABLISHED)) {
+		struct cn_guard guard = cn_guard_enter();
+		struct cn_tls_state state;
+
+		conn->tls->ops->look(conn->tls, ssl, &state);
+		if (state.established)
+			cn_conn_note(conn, CN_ESTABLISHED);
+		cn_guard_leave(guard);
+	}
+	cn_conn_leave(conn);
+}
+
+static __attribute__((noinline)) void abandon(struct call call)
+{
+	depart(call);
+	if (call.conn)
+		cn_conn_leave(call.conn);
+}
+
+/* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller. */
+#define SHELL(type, name, params, arguments, missing, succeeded, writing)                                      \
+	EXPORT type name params                                                                               \
+	{                                                                                                     \
+		struct call call = enter(ssl, __builtin_return_address(0));                                   \
+		type ret;                                                                                     \
+                                                                                                              \
+		if (__builtin_expect(!call.tls || !call.tls->real.name, 0)) {                                 \
+			abandon(call);                                                                        \
+			return missing;                                                                       \
+		}                                                                                             \
+		ret = call.tls->real.name arguments;                                                          \
+		leave(call, ssl, succeeded, (int)ret, writing);                                               \
+		return ret;                                                                                   \
+	}
+
+SHELL(int, SSL_connect, (SSL * ssl), (ssl), -1, ret == 1, false)
+SHELL(int, SSL_accept, (SSL * ssl), (ssl), -1, ret == 1, false)
+SHELL(int, SSL_do_handshake, (SSL * ssl), (ssl), -1, ret == 1, false)
+SHELL(int, SSL_read, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
+SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, false)
+SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
+SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, false)
+/* 0 is its error, 1 and 2 are success and finish. */
+SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret > 0,
+      false)
+SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, ret > 0, true)
+SHELL(int, SSL_write_ex, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0, ret == 1,
+      true)
+SHELL(int, SSL_write_ex2, (SSL * ssl, const void *buf, size_t num, uint64_t flags, size_t *put),
+      (ssl, buf, num, flags, put), 0, ret == 1, true)
+SHELL(int, SSL_write_early_data, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0,
+      ret == 1, true)
+SHELL(ssize_t, SSL_sendfile, (SSL * ssl, int fd, off_t offset, size_t size, int flags),
+      (ssl, fd, offset, size, flags), -1, ret >= 0, true)
+
+/* --- the program's own goodbye --- */
+
+static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct cn_tls_state *before)
+{
+	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
+	if (ret < 0)
+		note_failure(conn, ssl, ret, false);
+	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING | CN_SAID_BY_SHIM))
+		return; /* nothing was sent, whatever the library believes */
+	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
+		cn_conn_note(conn, CN_SAID);
+	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)) {
+		cn_conn_note(conn, CN_ALERT_PENDING);
+	}
+	if (ret == 1) {
+		struct cn_tls_state after;
+
+		conn->tls->ops->look(conn->tls, ssl, &after);
+		cn_conn_note(conn, after.received ? CN_PEER_CLOSED : CN_TRUNCATED);
+	}
+}
+
+static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
+{
+	struct cn_guard guard = cn_guard_enter();
+	struct cn_tls_state before;
+	bool gone = conn->fd >= 0 && !cn_still_there(conn);
+	int ret;
+
+	tls->ops->look(tls, ssl, &before);
+	cn_inside = 0; /* the program's callbacks run in the real call */
+	errno = guard.error;
+	if (gone && cn_config.mode == CN_MODE_FIX)
+		ret = cn_openssl_shutdown_nowhere(tls, ssl);
+	else if (cn_conn_has(conn, CN_SAID_BY_SHIM) && !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
+		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
+	else if (cn_config.mode == CN_MODE_FIX)
+		ret = cn_openssl_shutdown(tls, ssl);
+	else
+		ret = tls->real.SSL_shutdown(ssl);
+	if (cn_config.wait_ms && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
+		ret = cn_openssl_shutdown_both(tls, ssl, ret, cn_config.wait_ms);
+	guard = cn_guard_enter();
+	errno = guard.error;
+	if (!gone)
+		note_shutdown(conn, ssl, ret, &before);
+	cn_guard_leave(guard);
+	return ret;
+}
+
+EXPORT int SSL_shutdown(SSL *ssl)
+{
+	struct call call = enter(ssl, __builtin_return_address(0));
+	int ret;
+
+	if (!call.tls)
+		return -1;
+	ret = call.conn ? shutdown_tracked(call.tls, ssl, call.conn) : call.tls->real.SSL_shutdown(ssl);
+	depart(call);
+	if (call.conn)
+		cn_conn_leave(call.conn);
+	return ret;
+}
+
+/* --- the end of a session --- */
+
+/* True if this call takes the session's last reference, as far as SSL_up_ref and SSL_dup tell. */
+static bool last_reference(struct cn_conn *conn)
+{
+	uint32_t more = atomic_load(&conn->session_refs);
+
+	while (more) {
+		if (atomic_compare_exchange_weak(&conn->session_refs, &more, more - 1))
+			return false;
+	}
+	return true;
+}
+
+static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
+{
+	struct cn_guard guard;
+	struct cn_conn *conn;
+
+	if (!ssl || cn_inside || !tls->usable || cn_config.mode == CN_MODE_OFF)
+		return;
+	conn = cn_openssl_conn(tls, ssl);
+	if (!conn || (cause == CN_CAUSE_SSL_FREE && !last_reference(conn)))
+		return;
+	/* Every handshake begins with libssl's own SSL_clear: nothing has begun yet that could end. */
+	if (cause == CN_CAUSE_SSL_CLEAR && (!cn_conn_has(conn, CN_ESTABLISHED) || atomic_load(&conn->gate)))
+		return;
+	guard = cn_guard_enter();
+	cn_end_session(conn, cause);
+	if (cause == CN_CAUSE_SSL_CLEAR && cn_openssl_set_conn(tls, ssl, NULL))
+		cn_conn_session_gone(conn); /* what the session does next is another connection */
+	cn_guard_leave(guard);
+}
+
+EXPORT void SSL_free(SSL *ssl)
+{
+	struct call call = arrive(__builtin_return_address(0));
+
+	if (call.tls) {
+		end_session(call.tls, ssl, CN_CAUSE_SSL_FREE);
+		call.tls->real.SSL_free(ssl);
+	}
+	depart(call);
+}
+
+EXPORT int SSL_clear(SSL *ssl)
+{
+	struct call call = arrive(__builtin_return_address(0));
+	int ret = 0;
+
+	if (call.tls) {
+		end_session(call.tls, ssl, CN_CAUSE_SSL_CLEAR);
+		ret = call.tls->real.SSL_clear(ssl);
+	}
+	depart(call);
+	return ret;
+}
+
+/* --- more than one holder --- */
+
+EXPORT int SSL_up_ref(SSL *ssl)
+{
+	struct call call = arrive(__builtin_return_address(0));
+	struct cn_conn *conn = call.tls ? conn_of(call.tls, ssl) : NULL;
+	int ret = call.tls ? call.tls->real.SSL_up_ref(ssl) : 0;
+
+	depart(call);
+	if (ret && conn)
+		atomic_fetch_add(&conn->session_refs, 1);
+	return ret;
+}
+
+EXPORT SSL *SSL_dup(SSL *ssl)
+{
+	struct call call = arrive(__builtin_return_address(0));
+	struct cn_conn *conn = call.tls ? conn_of(call.tls, ssl) : NULL;
+	uint32_t before = conn ? atomic_load(&conn->session_refs) : 0;
+	SSL *copy = call.tls ? call.tls->real.SSL_dup(ssl) : NULL;
+
+	depart(call);
+	/* After the handshake it is an SSL_up_ref; libssl may have counted it already, by way of our hook. */
+	if (copy == ssl && conn && atomic_load(&conn->session_refs) == before)
+		atomic_fetch_add(&conn->session_refs, 1);
+	return copy;
+}
+
+/* --- the exit handler's place --- */
+
+EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
+{
+	struct call call = arrive(__builtin_return_address(0));
+	int ret = call.tls ? call.tls->real.OPENSSL_init_ssl(options, settings) : 0;
+
+	depart(call);
+	cn_at_exit_once();
+	return ret;
+}
+
+EXPORT SSL_CTX *SSL_CTX_new(const void *method)
+{
+	struct call call = arrive(__builtin_return_address(0));
+	SSL_CTX *context = call.tls ? call.tls->real.SSL_CTX_new(method) : NULL;
+
+	depart(call);
+	cn_at_exit_once();
+	return context;
+}
+
+EXPORT SSL_CTX *SSL_CTX_new_ex(void *libctx, const char *propq, const void *method)
+{
+	struct call call = arrive(__builtin_return_address(0));
+	SSL_CTX *context = NULL;
+
+	if (call.tls && call.tls->real.SSL_CTX_new_ex)
+		context = call.tls->real.SSL_CTX_new_ex(libctx, propq, method);
+	depart(call);
+	cn_at_exit_once();
+	return context;
+}

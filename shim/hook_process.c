@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * The process itself: its start and its ends. Invariant: an exit without connections costs nothing. */
+#include "config.h"
+#include "ending.h"
+#include "hook.h"
+#include "sink.h"
+
+#include <stdlib.h>
+
+/* Before the constructors of everything that is not preloaded. */
+__attribute__((constructor(101))) static void start(void)
+{
+	cn_libc_find();
+	cn_processes_start();
+	cn_config_read();
+	if (cn_config.mode != CN_MODE_OFF)
+		cn_sink_open();
+}
+
+static void leaving(int status)
+{
+	struct cn_guard guard;
+
+	if (cn_inside || cn_config.mode == CN_MODE_OFF)
+		return;
+	guard = cn_guard_enter();
+	cn_end_process(status);
+	cn_guard_leave(guard);
+}
+
+static void at_exit(int status, void *unused)
+{
+	(void)unused;
+	leaving(status);
+}
+
+void cn_at_exit_once(void)
+{
+	static _Atomic int registered;
+
+	if (cn_config.mode != CN_MODE_OFF && !atomic_load(&registered) && !atomic_exchange(&registered, 1))
+		on_exit(at_exit, NULL);
+}
+
+EXPORT void _exit(int status)
+{
+	leaving(status);
+	cn_libc()->_exit(status);
+	__builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+	leaving(status);
+	cn_libc()->_Exit(status);
+	__builtin_unreachable();
+}
+
+EXPORT void quick_exit(int status)
+{
+	leaving(status);
+	cn_libc()->quick_exit(status);
+	__builtin_unreachable();
+}

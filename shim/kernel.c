@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ * What the kernel knows about a socket. Invariant: asks, remembers nothing, changes nothing. */
+#include "kernel.h"
+
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
+
+enum { ESTABLISHED = 1, FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, CLOSED, CLOSE_WAIT, LAST_ACK, CLOSING = 11 };
+
+uint64_t cn_socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+	int type = 0;
+	socklen_t type_length = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) || type != SOCK_STREAM)
+		return 0;
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
+}
+
+static void look_at_tcp(int fd, struct cn_socket *out)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+		return;
+	out->tcp = true;
+	switch (info.tcpi_state) {
+	case FIN_WAIT1:
+	case FIN_WAIT2:
+		out->write_shut = true;
+		break;
+	case LAST_ACK:
+	case CLOSING:
+	case TIME_WAIT:
+		out->write_shut = out->peer_shut = true;
+		break;
+	case CLOSE_WAIT:
+		out->peer_shut = true;
+		break;
+	case ESTABLISHED:
+		break;
+	default:
+		out->reset = true;
+	}
+}
+
+void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
+{
+	struct linger linger = {0};
+	socklen_t length = sizeof(linger);
+	uint64_t found = 0;
+	socklen_t found_length = sizeof(found);
+
+	*out = (struct cn_socket){0};
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &found, &found_length) || found != cookie)
+		return;
+	out->open = true;
+	look_at_tcp(fd, out);
+	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length))
+		out->abort_on_close = linger.l_onoff && linger.l_linger == 0;
+	if (ioctl(fd, FIONREAD, &out->unread))
+		out->unread = 0;
+	if (ioctl(fd, SIOCOUTQ, &out->unsent))
+		out->unsent = 0;
+}
+
+void cn_socket_peer(int fd, char *out, size_t size)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_storage room;
+	} peer;
+	socklen_t length = sizeof(peer);
+	unsigned int port;
+	size_t end;
+
+	out[0] = '\0';
+	if (size < INET6_ADDRSTRLEN + 9 || getpeername(fd, &peer.any, &length))
+		return;
+	if (peer.any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &peer.v4.sin_addr, out, (socklen_t)size);
+		port = ntohs(peer.v4.sin_port);
+	} else if (peer.any.sa_family == AF_INET6) {
+		out[0] = '[';
+		inet_ntop(AF_INET6, &peer.v6.sin6_addr, out + 1, (socklen_t)size - 1);
+		strcat(out, "]");
+		port = ntohs(peer.v6.sin6_port);
+	} else {
+		memcpy(out, "unix", sizeof("unix"));
+		return;
+	}
+	end = strlen(out);
+	out[end++] = ':';
+	for (unsigned int unit = 10000; unit; unit /= 10) {
+		if (port >= unit || unit == 1)
+			out[end++] = (char)('0' + port / unit % 10);
+	}
+	out[end] = '\0';
+}

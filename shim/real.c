@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * Finds the real functions. Invariant: a libssl is identified by the object that defines its SSL_free, and its
+ * functions are looked up in that object alone, so two versions in one process never mix.
+ *
+ * RTLD_NEXT will not do for SSL_*: under python3, perl and ruby libssl is loaded RTLD_LOCAL and RTLD_NEXT finds
+ * nothing; with two versions loaded it finds the wrong one. */
+#include "real.h"
+#include "tls.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+
+#define LIBRARIES 8
+#define CALLERS	  256 /* direct-mapped cache: call sites of SSL_* in a program are few */
+
+struct cn_libc cn_libc_table;
+__thread struct cn_tls *cn_current __attribute__((tls_model("initial-exec")));
+
+void cn_libc_find(void)
+{
+	struct cn_libc table;
+
+	/* A union, not a cast: ISO C has no conversion from object to function pointer, POSIX gives the same bits. */
+#define FIND_LIBC(name)                                                                                       \
+	do {                                                                                                  \
+		void *found = dlsym(RTLD_NEXT, #name);                                                        \
+		__builtin_memcpy(&table.name, &found, sizeof(found));                                         \
+	} while (0);
+#define FIND_SSL(name)
+#define HOOK(ret, name, params, home, purpose) FIND_##home(name)
+#include "hooks.def"
+#undef HOOK
+#undef FIND_SSL
+	cn_libc_table = table;
+}
+
+static struct link_map *object_at(const void *address)
+{
+	struct link_map *map = NULL;
+	Dl_info info;
+
+	if (!dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP))
+		return NULL;
+	return map;
+}
+
+static void *handle_of(const struct link_map *map)
+{
+	return map ? dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+}
+
+/* Where the object `map` would find SSL_free, our own hook left out. */
+static void *ssl_free_for(const struct link_map *map, const struct link_map *own)
+{
+	void *handle, *found = NULL;
+
+	if (map->l_name[0] && (handle = handle_of(map))) { /* its own dependencies, the preloads not among them */
+		found = dlsym(handle, "SSL_free");
+		dlclose(handle);
+	}
+	if (!found || object_at(found) == own)
+		found = dlsym(RTLD_NEXT, "SSL_free"); /* the main program, and plugins that lean on it */
+	return found;
+}
+
+static struct cn_tls *_Atomic libraries[LIBRARIES];
+static _Atomic uint64_t callers[CALLERS]; /* return address << 8 | library + 1 */
+
+/* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a thread in a
+ * constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one of them wins. */
+static struct cn_tls *library_of(const struct link_map *home)
+{
+	struct cn_tls *ours = NULL, *seen;
+	void *handle;
+
+	for (unsigned char i = 0; i < LIBRARIES; i++) {
+		seen = atomic_load_explicit(&libraries[i], memory_order_acquire);
+		if (!seen) {
+			/* The handle is kept: a libssl stays loaded once used, as its own -z nodelete already makes it. */
+			if (!ours && (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
+				return NULL;
+			ours->id = i;
+			if (atomic_compare_exchange_strong(&libraries[i], &seen, ours))
+				return ours;
+		}
+		if (seen->home == home) {
+			if (ours)
+				cn_openssl_discard(ours);
+			return seen;
+		}
+	}
+	if (ours)
+		cn_openssl_discard(ours);
+	return NULL;
+}
+
+static struct cn_tls *find_library(const void *caller)
+{
+	const struct link_map *own = object_at(&cn_libc_table);
+	const struct link_map *map = object_at(caller), *home;
+	void *found;
+
+	found = map ? ssl_free_for(map, own) : dlsym(RTLD_NEXT, "SSL_free");
+	home = found ? object_at(found) : NULL;
+	return home && home != own ? library_of(home) : NULL;
+}
+
+/* The shim's own code, from the ELF header to the end of the text. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char etext[] __attribute__((visibility("hidden")));
+
+struct cn_tls *cn_tls_of(const void *caller)
+{
+	uint64_t key = (uint64_t)(uintptr_t)caller << 8;
+	_Atomic uint64_t *slot = &callers[((uintptr_t)caller ^ (uintptr_t)caller >> 8) % CALLERS];
+	uint64_t seen = atomic_load_explicit(slot, memory_order_acquire);
+	struct cn_tls *tls;
+
+	if (__builtin_expect(seen > key && seen - key <= LIBRARIES, 1))
+		return atomic_load_explicit(&libraries[seen - key - 1], memory_order_relaxed);
+	if ((uintptr_t)caller - (uintptr_t)__ehdr_start < (uintptr_t)(etext - __ehdr_start))
+		return cn_current;
+	tls = find_library(caller);
+	if (tls)
+		atomic_store_explicit(slot, key + tls->id + 1, memory_order_release);
+	return tls;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * The real functions behind the hooks: libc's by RTLD_NEXT, SSL_* in the libssl of the caller. Invariant: knows
+ * libraries, not connections. */
+#ifndef CN_REAL_H
+#define CN_REAL_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* OpenSSL's types are opaque here: the shim is built without its headers and works with several versions. */
+typedef struct ssl_st SSL;
+typedef struct ssl_ctx_st SSL_CTX;
+
+#define FIELD_none(ret, name, params)
+#define FIELD_some(ret, name, params) ret(*name) params;
+
+struct cn_libc {
+#define FIELD_LIBC FIELD_some
+#define FIELD_SSL  FIELD_none
+#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#include "hooks.def"
+#undef HOOK
+#undef FIELD_LIBC
+#undef FIELD_SSL
+};
+
+struct cn_libssl {
+#define FIELD_LIBC FIELD_none
+#define FIELD_SSL  FIELD_some
+#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#include "hooks.def"
+#undef HOOK
+#undef FIELD_LIBC
+#undef FIELD_SSL
+};
+
+struct cn_tls;
+
+extern struct cn_libc cn_libc_table;
+
+/* Fills the table. The constructor calls it; a hook that comes earlier (another library's constructor) calls it
+ * itself. Repeating it is harmless. */
+void cn_libc_find(void);
+
+/* The real libc functions; any thread, signal handlers included once the constructor has run. A member is NULL
+ * where this libc lacks the function. */
+static inline const struct cn_libc *cn_libc(void)
+{
+	if (__builtin_expect(!cn_libc_table.close, 0))
+		cn_libc_find();
+	return &cn_libc_table;
+}
+
+/* The library whose function this thread is in by way of a hook. libssl ends functions in jumps (SSL_connect to
+ * SSL_do_handshake), and then the return address that a hook sees is that of another hook. */
+extern __thread struct cn_tls *cn_current __attribute__((tls_model("initial-exec")));
+
+/* The TLS library that the code at `caller` (a return address) is bound to, or NULL if there is none. Any thread.
+ * The first call from a place looks it up, which takes the loader's lock; every later one is a load and a compare. */
+struct cn_tls *cn_tls_of(const void *caller);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * Owns the log's descriptor. Invariants: it never stands on a number that the program uses, nothing is written to a
+ * descriptor that is not the log any more, and the program never waits for the log. */
+#ifndef CN_SINK_H
+#define CN_SINK_H
+
+#include "format.h"
+
+/* Opens the log that CLOSENOTIFY_LOG names. Called by the constructor. */
+void cn_sink_open(void);
+
+/* One write, whole or lost. Any thread, signal handlers. */
+void cn_sink_write(const struct cn_text *text);
+
+/* The program is about to put something of its own on this number: the log moves away. */
+void cn_sink_yield(int fd);
+
+/* The log's descriptor, or -1. */
+int cn_sink_fd(void);
+
+#endif

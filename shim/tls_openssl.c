@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT
+ * OpenSSL 1.1.1 to 3.x behind tls.h, built without its headers: the prototypes stand in the list below and a test
+ * compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs, its error queue
+ * and the program's callbacks as they were. */
+#include "conn.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+
+typedef struct bio_st BIO;
+typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
+typedef void info_callback(const SSL *ssl, int where, int ret);
+typedef int ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+typedef void ex_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+/* 1.1.1 says void *from_d, 3.0 void **from_d; both mean the address of the copied pointer. */
+typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl, void *argp);
+
+/* NEED(return type, name, parameters): without it the shim stays out of the library.
+ * MAY(...): NULL where the version lacks it. */
+#define OPENSSL_USES                                                                                          \
+	NEED(int, CRYPTO_get_ex_new_index, (int, long, void *, ex_new *, ex_dup *, ex_free *))                \
+	NEED(void *, SSL_get_ex_data, (const SSL *, int))                                                     \
+	NEED(int, SSL_set_ex_data, (SSL *, int, void *))                                                      \
+	NEED(int, SSL_get_error, (const SSL *, int))                                                          \
+	NEED(int, SSL_want, (const SSL *))                                                                    \
+	NEED(int, SSL_get_shutdown, (const SSL *))                                                            \
+	NEED(void, SSL_set_shutdown, (SSL *, int))                                                            \
+	NEED(int, SSL_get_quiet_shutdown, (const SSL *))                                                      \
+	NEED(void, SSL_set_quiet_shutdown, (SSL *, int))                                                      \
+	NEED(int, SSL_is_init_finished, (const SSL *))                                                        \
+	NEED(int, SSL_is_server, (const SSL *))                                                               \
+	NEED(int, SSL_is_dtls, (const SSL *))                                                                 \
+	NEED(uint64_t, SSL_get_options, (const SSL *))                                                        \
+	NEED(long, SSL_ctrl, (SSL *, int, long, void *))                                                      \
+	NEED(const char *, SSL_get_version, (const SSL *))                                                    \
+	NEED(const char *, SSL_get_servername, (const SSL *, int))                                            \
+	NEED(info_callback *, SSL_get_info_callback, (const SSL *))                                           \
+	NEED(void, SSL_set_info_callback, (SSL *, info_callback *))                                           \
+	NEED(void, SSL_set_msg_callback, (SSL *, void *))                                                     \
+	NEED(int, SSL_get_rfd, (const SSL *))                                                                 \
+	NEED(int, SSL_get_wfd, (const SSL *))                                                                 \
+	NEED(BIO *, SSL_get_rbio, (const SSL *))                                                              \
+	NEED(BIO *, SSL_get_wbio, (const SSL *))                                                              \
+	NEED(void, SSL_set0_rbio, (SSL *, BIO *))                                                             \
+	NEED(void, SSL_set0_wbio, (SSL *, BIO *))                                                             \
+	NEED(BIO *, BIO_new, (const void *))                                                                  \
+	NEED(const void *, BIO_s_mem, (void))                                                                 \
+	NEED(BIO *, BIO_new_socket, (int, int))                                                               \
+	NEED(int, BIO_free, (BIO *))                                                                          \
+	NEED(int, BIO_up_ref, (BIO *))                                                                        \
+	NEED(BIO *, BIO_next, (BIO *))                                                                        \
+	NEED(int, BIO_write, (BIO *, const void *, int))                                                      \
+	NEED(long, BIO_ctrl, (BIO *, int, long, void *))                                                      \
+	NEED(int, BIO_method_type, (const BIO *))                                                             \
+	NEED(int, BIO_test_flags, (const BIO *, int))                                                         \
+	NEED(int, ERR_set_mark, (void))                                                                       \
+	NEED(int, ERR_pop_to_mark, (void))                                                                    \
+	NEED(unsigned long, ERR_peek_last_error, (void))                                                      \
+	MAY(int, SSL_is_quic, (const SSL *))
+
+#ifdef CN_CHECK_PROTOTYPES
+#include "prototypes_openssl.h"
+#endif
+
+struct openssl {
+	struct cn_tls tls;
+	int index; /* of our ex_data in every SSL */
+	BIO *_Atomic spare; /* a memory BIO, NULL while a thread uses it */
+#define NEED(ret, name, params) ret(*name) params;
+#define MAY			NEED
+	OPENSSL_USES
+#undef NEED
+#undef MAY
+};
+
+enum { /* values of OpenSSL's headers, the same from 1.1.0 on */
+	SENT = 1,
+	RECEIVED = 2,
+	ERROR_SSL = 1,
+	ERROR_SYSCALL = 5,
+	ERROR_ZERO_RETURN = 6,
+	WANT_NOTHING = 1,
+	CTRL_MODE = 33,
+	MODE_ASYNC = 0x100,
+	OP_IGNORE_UNEXPECTED_EOF = 0x80,
+	REASON_UNEXPECTED_EOF = 294,
+	REASON_MASK = 0xfff,
+	EX_INDEX_SSL = 0,
+	BIO_RESET = 1,
+	BIO_EOF = 2,
+	BIO_INFO = 3,
+	BIO_WPENDING = 13,
+	BIO_KTLS_SEND = 73,
+	BIO_SHOULD_RETRY = 8,
+	BIO_TYPE_BUFFER = 9 | 0x200,
+	BIO_TYPE_SOURCE_SINK = 0x400,
+	BIO_TYPE_DESCRIPTOR = 0x100,
+};
+
+static struct openssl *of(struct cn_tls *tls)
+{
+	return (struct openssl *)tls;
+}
+
+/* --- which socket --- */
+
+static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *write_fd)
+{
+	*read_fd = of(tls)->SSL_get_rfd(session);
+	*write_fd = of(tls)->SSL_get_wfd(session);
+}
+
+/* Bytes put into the socket come right after those put into this BIO: a socket, or OpenSSL's own buffer over one.
+ * Other filters may encode, delay or reorder. */
+static bool plain_transport(struct openssl *o, BIO *bio, bool *held)
+{
+	int type;
+
+	*held = false;
+	while (bio && o->BIO_method_type(bio) == BIO_TYPE_BUFFER) {
+		*held |= o->BIO_ctrl(bio, BIO_WPENDING, 0, NULL) > 0;
+		bio = o->BIO_next(bio);
+	}
+	if (!bio)
+		return false;
+	type = o->BIO_method_type(bio);
+	return (type & BIO_TYPE_DESCRIPTOR) && (type & BIO_TYPE_SOURCE_SINK);
+}
+
+/* --- facts --- */
+
+/* SSL_OP_IGNORE_UNEXPECTED_EOF, on by default in Python >= 3.10, makes a bare EOF look like close_notify. The BIO
+ * remembers whether its last read met the EOF; a real close_notify is read before any. */
+static enum cn_outcome closed(struct openssl *o, SSL *ssl)
+{
+	if (!(o->SSL_get_options(ssl) & OP_IGNORE_UNEXPECTED_EOF))
+		return CN_OUT_CLOSED;
+	return o->BIO_ctrl(o->SSL_get_rbio(ssl), BIO_EOF, 0, NULL) ? CN_OUT_TRUNCATED : CN_OUT_CLOSED;
+}
+
+static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
+{
+	struct openssl *o = of(tls);
+	BIO *wbio = o->SSL_get_wbio(session);
+	int shutdown = o->SSL_get_shutdown(session);
+
+	*state = (struct cn_tls_state){0};
+	state->unsupported = !plain_transport(o, wbio, &state->held) || o->SSL_is_dtls(session) ||
+			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
+			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
+			     o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0;
+	state->established = o->SSL_is_init_finished(session) == 1;
+	state->quiet = o->SSL_get_quiet_shutdown(session);
+	state->sent = shutdown & SENT;
+	state->received = (shutdown & RECEIVED) && closed(o, session) == CN_OUT_CLOSED;
+	state->server = o->SSL_is_server(session);
+	state->version = o->SSL_get_version(session);
+	state->sni = o->SSL_get_servername(session, 0);
+}
+
+static bool would_block(struct openssl *o, SSL *ssl)
+{
+	BIO *rbio = o->SSL_get_rbio(ssl), *wbio = o->SSL_get_wbio(ssl);
+
+	return o->SSL_want(ssl) != WANT_NOTHING && ((rbio && o->BIO_test_flags(rbio, BIO_SHOULD_RETRY)) ||
+						    (wbio && o->BIO_test_flags(wbio, BIO_SHOULD_RETRY)));
+}
+
+static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
+{
+	struct openssl *o = of(tls);
+	int error = errno;
+	int verdict = o->SSL_get_error(session, ret);
+
+	switch (verdict) {
+	case 0:
+		return CN_OUT_OK;
+	case ERROR_ZERO_RETURN:
+		return closed(o, session);
+	case ERROR_SSL:
+	case ERROR_SYSCALL:
+		/* An old error that the program left in the queue hides a mere WANT_READ. */
+		if (would_block(o, session))
+			return CN_OUT_WANT;
+		if (verdict == ERROR_SSL)
+			return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF ? CN_OUT_TRUNCATED
+												  : CN_OUT_FATAL;
+		return error == 0 || error == ECONNRESET || error == EPIPE || error == ETIMEDOUT ? CN_OUT_TRUNCATED
+												  : CN_OUT_FATAL;
+	default:
+		return CN_OUT_WANT;
+	}
+}
+
+/* --- the goodbye, into memory --- */
+
+static void no_info(const SSL *ssl, int where, int ret)
+{
+	(void)ssl, (void)where, (void)ret;
+}
+
+static BIO *take_memory(struct openssl *o)
+{
+	BIO *memory = atomic_exchange(&o->spare, NULL);
+
+	return memory ? memory : o->BIO_new(o->BIO_s_mem());
+}
+
+static void give_memory(struct openssl *o, BIO *memory)
+{
+	BIO *none = NULL;
+
+	o->BIO_ctrl(memory, BIO_RESET, 0, NULL);
+	if (!atomic_compare_exchange_strong(&o->spare, &none, memory))
+		o->BIO_free(memory);
+}
+
+/* SSL_shutdown with `bio` in the place of the write BIO. Restoring by SSL_set_bio would leak a reference when read
+ * and write BIO are the same. */
+static int shutdown_into(struct openssl *o, SSL *ssl, BIO *bio)
+{
+	BIO *old = o->SSL_get_wbio(ssl);
+	int ret;
+
+	o->BIO_up_ref(old);
+	o->BIO_up_ref(bio);
+	o->SSL_set0_wbio(ssl, bio);
+	ret = o->tls.real.SSL_shutdown(ssl);
+	o->SSL_set0_wbio(ssl, old);
+	return ret;
+}
+
+static bool seal(struct cn_tls *tls, void *session, bool silent, struct cn_sealed *sealed)
+{
+	struct openssl *o = of(tls);
+	int flags = o->SSL_get_shutdown(session);
+	bool quiet = o->SSL_get_quiet_shutdown(session);
+	info_callback *info = o->SSL_get_info_callback(session);
+	BIO *memory;
+	long length = 0;
+	int ret;
+
+	o->ERR_set_mark();
+	memory = take_memory(o);
+	if (!memory)
+		goto out;
+	if (silent) {
+		o->SSL_set_info_callback(session, no_info);
+		o->SSL_set_msg_callback(session, NULL); /* has no getter; the session is at its end */
+	}
+	if (quiet) /* only under CLOSENOTIFY_QUIET=override */
+		o->SSL_set_quiet_shutdown(session, 0);
+	ret = shutdown_into(o, session, memory);
+	if (ret >= 0)
+		length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&sealed->bytes);
+	if (quiet)
+		o->SSL_set_quiet_shutdown(session, 1);
+	if (silent)
+		o->SSL_set_info_callback(session, info);
+	if (length <= 0) {
+		o->SSL_set_shutdown(session, flags);
+		give_memory(o, memory);
+	}
+out:
+	o->ERR_pop_to_mark();
+	if (length <= 0)
+		return false;
+	sealed->length = (size_t)length;
+	sealed->keep = memory;
+	return true;
+}
+
+static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
+{
+	give_memory(of(tls), sealed->keep);
+}
+
+/* --- the program's own SSL_shutdown --- */
+
+int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl)
+{
+	const struct timespec now = {0};
+	struct sigaction action;
+	sigset_t pipe, old, before, after;
+	int ret, error;
+
+	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+		return tls->real.SSL_shutdown(ssl);
+	/* libcrypto writes without MSG_NOSIGNAL: openssl #24542, curl #3787. */
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&before);
+	pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	ret = tls->real.SSL_shutdown(ssl);
+	error = errno;
+	sigpending(&after);
+	if (sigismember(&after, SIGPIPE) && !sigismember(&before, SIGPIPE))
+		sigtimedwait(&pipe, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = error;
+	return ret;
+}
+
+int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl)
+{
+	struct openssl *o = of(tls);
+	BIO *nowhere = o->BIO_new_socket(-1, 0), *old = o->SSL_get_rbio(ssl);
+	int ret;
+
+	if (!nowhere || !old) {
+		errno = EBADF;
+		return -1;
+	}
+	o->BIO_up_ref(old);
+	o->BIO_up_ref(nowhere);
+	o->SSL_set0_rbio(ssl, nowhere);
+	ret = shutdown_into(o, ssl, nowhere);
+	o->SSL_set0_rbio(ssl, old);
+	o->BIO_free(nowhere);
+	return ret;
+}
+
+static long ms_until(const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
+}
+
+/* Feeds what has arrived to the session and reads it away. The socket is read without blocking into a memory BIO, of
+ * which the session takes all: a record that is not complete yet waits inside the session, so the stream stays aligned
+ * for the program. Returns SSL_read's outcome. */
+static enum cn_outcome read_away(struct openssl *o, SSL *ssl, BIO *memory, int fd)
+{
+	char bytes[4096];
+	ssize_t got;
+	int ret;
+
+	do {
+		ret = o->tls.real.SSL_read(ssl, bytes, sizeof(bytes));
+		if (ret <= 0 && outcome(&o->tls, ssl, ret) != CN_OUT_WANT)
+			return outcome(&o->tls, ssl, ret);
+		if (ret <= 0) {
+			got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+			if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+				return CN_OUT_TRUNCATED;
+			if (got < 0)
+				return CN_OUT_WANT;
+			o->BIO_write(memory, bytes, (int)got);
+		}
+	} while (true);
+}
+
+int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms)
+{
+	struct openssl *o = of(tls);
+	int fd = o->SSL_get_rfd(ssl), write_fd = o->SSL_get_wfd(ssl);
+	enum cn_outcome seen = CN_OUT_WANT;
+	BIO *memory, *old;
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += wait_ms / 1000;
+	end.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+
+	/* Our own alert first, if the socket could not take it. */
+	while (ret < 0 && outcome(tls, ssl, ret) == CN_OUT_WANT && !(o->SSL_get_shutdown(ssl) & RECEIVED)) {
+		struct pollfd can_write = {.fd = write_fd, .events = POLLOUT};
+		long left = ms_until(&end);
+
+		if (o->SSL_want(ssl) != 2) /* SSL_WRITING */
+			break;
+		if (left <= 0 || poll(&can_write, 1, (int)left) == 0)
+			return ret;
+		ret = cn_openssl_shutdown(tls, ssl);
+	}
+	if (ret == 1 || (ret < 0 && outcome(tls, ssl, ret) != CN_OUT_WANT))
+		return ret;
+
+	memory = take_memory(o);
+	old = o->SSL_get_rbio(ssl);
+	if (!memory || fd < 0)
+		return ret;
+	o->BIO_up_ref(old);
+	o->BIO_up_ref(memory);
+	o->SSL_set0_rbio(ssl, memory);
+	o->ERR_set_mark();
+	while ((seen = read_away(o, ssl, memory, fd)) == CN_OUT_WANT) {
+		struct pollfd can_read = {.fd = fd, .events = POLLIN};
+		long left = ms_until(&end);
+
+		if (left <= 0)
+			break;
+		poll(&can_read, 1, (int)left);
+	}
+	o->ERR_pop_to_mark();
+	o->SSL_set0_rbio(ssl, old);
+	give_memory(o, memory);
+	return seen == CN_OUT_CLOSED ? 1 : 0;
+}
+
+/* --- one loaded libssl --- */
+
+static const struct cn_tls_ops ops = {
+	.descriptors = descriptors,
+	.look = look,
+	.outcome = outcome,
+	.seal = seal,
+	.unseal = unseal,
+};
+
+/* Runs at the last reference of every SSL, by whatever path it is freed. */
+static void forget(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	(void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+	if (ptr)
+		cn_conn_session_gone(ptr);
+}
+
+/* SSL_dup of a session without handshake copies the ex_data; the copy is another connection. */
+static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl, void *argp)
+{
+	(void)to, (void)from, (void)idx, (void)argl, (void)argp;
+	*from_d = NULL;
+	return 1;
+}
+
+struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
+{
+	struct openssl *o = mmap(NULL, sizeof(*o), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool all = true;
+	void *found;
+
+	if (o == MAP_FAILED)
+		return NULL;
+	o->tls.ops = &ops;
+	o->tls.home = home;
+#define FIND_LIBC(member, name)
+#define FIND_SSL(member, name)                                                                                \
+	found = dlsym(handle, #name);                                                                         \
+	memcpy(&member name, &found, sizeof(found));
+#define HOOK(ret, name, params, home, purpose) FIND_##home(o->tls.real., name)
+#include "hooks.def"
+#undef HOOK
+#define MAY(ret, name, params) FIND_SSL(o->, name)
+#define NEED(ret, name, params) FIND_SSL(o->, name) all &= found != NULL;
+	OPENSSL_USES
+#undef NEED
+#undef MAY
+	if (all)
+		o->index = o->CRYPTO_get_ex_new_index(EX_INDEX_SSL, 0, NULL, NULL, forget_copy, forget);
+	o->tls.usable = all && o->index > 0;
+	return &o->tls;
+}
+
+void cn_openssl_discard(struct cn_tls *tls)
+{
+	munmap(tls, sizeof(struct openssl));
+}
+
+struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl)
+{
+	return of(tls)->SSL_get_ex_data(ssl, of(tls)->index);
+}
+
+bool cn_openssl_set_conn(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
+{
+	return of(tls)->SSL_set_ex_data(ssl, of(tls)->index, conn);
+}

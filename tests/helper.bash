@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# What every test file shares: where things are, certificates, and the judge.
+
+PROJECT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+BUILD=${CN_BUILD:-$PROJECT/build}
+SHIM=$BUILD/libclosenotify.so
+JUDGE=$BUILD/tests/judge
+PKI=$BUILD/tests/pki
+export PROJECT BUILD SHIM JUDGE PKI
+
+BATS_LIB_PATH=${BATS_LIB_PATH:-/usr/lib/bats}
+bats_load_library bats-support
+bats_load_library bats-assert
+
+STARTED=() # the judges of this test, ended by teardown if they still live
+
+# Makes $PKI/{ca.pem,cert.pem,key.pem} unless they exist; safe when test files run side by side.
+make_certs() {
+	mkdir -p "$BUILD/tests"
+	(
+		flock 9
+		[ -e "$PKI/cert.pem" ] && exit 0
+		rm -rf "$PKI.new" && mkdir "$PKI.new" && cd "$PKI.new" || exit 1
+		printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >ext
+		{
+			openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+				-subj '/CN=closenotify test CA' -keyout ca.key -out ca.pem &&
+				openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+					-subj /CN=localhost -keyout key.pem -out cert.csr &&
+				openssl x509 -req -in cert.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
+					-days 3650 -extfile ext -out cert.pem
+		} 2>log || {
+			cat log >&2
+			exit 1
+		}
+		rm -rf "$PKI" && mv "$PKI.new" "$PKI"
+	) 9>"$BUILD/tests/pki.lock"
+}
+
+# start_judge ARGS...: a judge server in the background. Sets JUDGE_PORT, JUDGE_PID, JUDGE_OUT.
+# It holds a lock on $JUDGE_OUT.lock for as long as it lives; that's how judge_result waits for it.
+start_judge() {
+	local word=
+	JUDGE_OUT=$(mktemp "$BATS_TEST_TMPDIR/judge.XXXXXX")
+	flock --no-fork "$JUDGE_OUT.lock" "$JUDGE" server --cert "$PKI/cert.pem" --key "$PKI/key.pem" "$@" \
+		>"$JUDGE_OUT" 2>"$JUDGE_OUT.err" 3>&- &
+	JUDGE_PID=$!
+	STARTED+=("$JUDGE_PID")
+	until read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ]; do
+		if ! kill -0 "$JUDGE_PID" 2>/dev/null; then
+			cat "$JUDGE_OUT.err" >&2
+			return 1
+		fi
+		sleep 0.01
+	done
+}
+
+# judge_client ARGS...: a judge as client of the judge last started; prints its JSON line.
+judge_client() {
+	"$JUDGE" client --port "$JUDGE_PORT" "$@"
+}
+
+# judge_result [N]: waits until the judge last started has ended, then prints its Nth JSON line (1).
+judge_result() {
+	flock --timeout 120 "$JUDGE_OUT.lock" cat "$JUDGE_OUT.err" >&2 || return 1
+	sed -n "$((${1:-1} + 1))p" "$JUDGE_OUT" | grep .
+}
+
+# field NAME LINE: the value of one key, compact: a string bare, an array as JSON.
+field() {
+	jq -rc ".$1" <<<"$2"
+}
+
+verdict_of() {
+	field verdict "$1"
+}
+
+# Ends what the test started and only that; a test file with a teardown of its own calls this in it.
+stop_judges() {
+	local pid
+	for pid in "${STARTED[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	STARTED=()
+}
+
+teardown() {
+	stop_judges
+}

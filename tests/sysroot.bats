@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The private roots that the other tests take their real programs from.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export sysroot=$BATS_TEST_DIRNAME/sysroot
+	"$sysroot" add -q host coreutils bash
+}
+
+setup() { cd "$BATS_TEST_TMPDIR" || return; }
+
+# Waits until background job $1 has become the program $2.
+becomes() {
+	for _ in {1..100}; do
+		[ "$(cat "/proc/$1/comm")" != "$2" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+@test "sysroot: a wrong argument is named, with what is accepted" {
+	for words in 'dance' 'add' 'add woody bash' 'add host' 'add host Bash' 'run host' 'run --loud host true' 'run --env X host true' 'path woody'; do
+		# shellcheck disable=SC2086
+		run "$sysroot" $words
+		[ "$status" -eq 2 ]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	run "$sysroot" path woody
+	[ "$output" = "sysroot: unknown suite 'woody': bookworm, bullseye, trixie, sid or host is accepted" ]
+	run "$sysroot" --help
+	[ "$status" -eq 0 ]
+	[[ $output == Usage:* ]]
+}
+
+@test "sysroot: a second add changes nothing, says nothing and is done at once" {
+	status_file=$("$sysroot" path host)/var/lib/dpkg/status
+	before=$(stat -c '%i %Y' "$status_file")
+	SECONDS=0
+	run "$sysroot" add host coreutils bash
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$SECONDS" -le 1 ]
+	[ "$(stat -c '%i %Y' "$status_file")" = "$before" ]
+}
+
+@test "sysroot: programs come from the root, not from this machine" {
+	marker=$("$sysroot" path host)/etc/sysroot-marker
+	touch "$marker"
+	run "$sysroot" run host ls /etc/sysroot-marker
+	rm "$marker"
+	[ "$status" -eq 0 ]
+}
+
+@test "sysroot: no program in a root is setuid or setgid" {
+	run find "$("$sysroot" path host)" -xdev -type f -perm /6000
+	[ -z "$output" ]
+}
+
+@test "sysroot: the background job is the program itself, without a wrapper" {
+	"$sysroot" run host sleep 30 3>&- &
+	pid=$!
+	becomes $pid sleep
+	[ -z "$(cat /proc/$pid/task/$pid/children)" ]
+	kill -KILL $pid
+	wait $pid || status=$?
+	[ "$status" -eq 137 ]
+}
+
+@test "sysroot: signals reach the program" {
+	# shellcheck disable=SC2016
+	"$sysroot" run host bash -c 'trap "echo caught; exit 7" USR1; echo $$ >ready; while :; do sleep 0.05; done' >out 3>&- &
+	pid=$!
+	until [ -s ready ]; do kill -0 $pid && sleep 0.05; done
+	[ "$(cat ready)" = "$pid" ]
+	kill -USR1 $pid
+	wait $pid || status=$?
+	[ "$status" -eq 7 ]
+	[ "$(cat out)" = caught ]
+}
+
+@test "sysroot: --env reaches the program and none of the tools before it" {
+	# shellcheck disable=SC2016
+	run "$sysroot" run --env 'A=one two' --env B= host -- bash -c 'echo "[$A][${B-unset}]"'
+	[ "$output" = '[one two][]' ]
+	# The loader complains once for every program that is to preload what isn't there.
+	run "$sysroot" run --env LD_PRELOAD=/nowhere.so host true
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == *"'/nowhere.so' from LD_PRELOAD cannot be preloaded"* ]]
+}
+
+@test "sysroot: environment, directory and standard input are the caller's" {
+	export SYSROOT_TEST=kept
+	# shellcheck disable=SC2016
+	run "$sysroot" run host bash -c 'echo "$SYSROOT_TEST $PWD $(cat)"' <<<input
+	[ "$output" = "kept $PWD input" ]
+}
+
+@test "sysroot: the exit status is the program's, or 126 and 127 as with env" {
+	run "$sysroot" run host bash -c 'exit 42'
+	[ "$status" -eq 42 ]
+	run "$sysroot" run host /etc/passwd
+	[ "$status" -eq 126 ]
+	run -127 "$sysroot" run host no-such-program
+}
+
+@test "sysroot: /tmp is shared, /sys is read-only, and nothing is mounted on the machine" {
+	before=$(cat /proc/self/mountinfo)
+	"$sysroot" run host sleep 30 3>&- &
+	pid=$!
+	becomes $pid sleep
+	[ "$(cat /proc/self/mountinfo)" = "$before" ]
+	kill $pid
+	wait $pid || :
+	[ "$(cat /proc/self/mountinfo)" = "$before" ]
+	"$sysroot" run host bash -c 'echo seen >file'
+	[ "$(cat file)" = seen ]
+	run "$sysroot" run host touch /sys/file
+	[ "$status" -eq 1 ]
+}
