@@ -3,6 +3,7 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
+MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
 
 CC      ?= cc
@@ -16,10 +17,10 @@ HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
 
-.PHONY: all install uninstall lint clean test demo help
+.PHONY: all install uninstall lint clean test demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
-all: $(LIBRARY)
+all: $(LIBRARY) ## build the library (the default)
 
 $(BUILD)/obj/%.o: shim/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -35,7 +36,20 @@ $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 	$(CC) $(ALL_CFLAGS) -shared -Wl,--version-script=$(BUILD)/exports.map \
 	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed $(OBJECTS) $(LDFLAGS) -o $@
 
-# --- tests: programs with one sin each, the judge, and the bats files ---
+install: $(LIBRARY) ## install below PREFIX (/usr/local), honouring DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libclosenotify.so
+	sed -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/closenotify \
+	  > $(DESTDIR)$(PREFIX)/bin/closenotify
+	chmod 755 $(DESTDIR)$(PREFIX)/bin/closenotify
+	install -m 644 scripts/closenotify.1 $(DESTDIR)$(MANDIR)/man1/closenotify.1
+	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(PREFIX)/bin/closenotify \
+	  $(DESTDIR)$(MANDIR)/man1/closenotify.1 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
+
+# --- tests: the judge, programs with one sin each, and the bats files ---
 
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c))
@@ -50,5 +64,28 @@ $(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-clean:
+needs-build:
+	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
+
+needs-test: needs-build
+	@tests/needs clang=clang bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
+	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
+	  jq=jq tcpdump=tcpdump tshark=tshark strace=strace python3=python3 valgrind=valgrind readelf=binutils \
+	  setpriv=util-linux flock=util-linux dpkg-deb=dpkg
+
+test: needs-test ## build and run the whole suite
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/run
+
+lint: ## clang-format, clang-tidy, shellcheck, mandoc
+	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
+	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch])
+	clang-tidy --quiet --warnings-as-errors='*' shim/*.c -- $(ALL_CFLAGS)
+	shellcheck scripts/closenotify tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
+	mandoc -Tlint -W warning scripts/*.[17]
+
+clean: ## remove everything that was built
 	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Environment to one immutable struct. One table holds the flags: it parses, words the complaint about a bad value,
- * and prints the help. */
+ * Environment to one immutable struct. One table holds the flags: it parses, words the complaint about a bad
+ * value, and prints the help. */
 #include "config.h"
 #include "format.h"
 
@@ -145,8 +145,8 @@ static const struct option options[] = {
 	 "override: say goodbye although the program asked OpenSSL for a quiet shutdown"},
 	{"CLOSENOTIFY_EXIT", parse_exit, &cn_config.exit_always, "clean, always", "clean",
 	 "always: say goodbye at exit with a status other than 0 as well"},
-	{"CLOSENOTIFY_ONLY", parse_only, &only_matches, "globs of program names, separated by commas", "every program",
-	 "leave all other programs alone"},
+	{"CLOSENOTIFY_ONLY", parse_only, &only_matches, "globs of program names, separated by commas",
+	 "every program", "leave all other programs alone"},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(*options))

@@ -12,20 +12,22 @@ enum cn_log { CN_LOG_NONE, CN_LOG_TEXT, CN_LOG_JSON };
 struct cn_config {
 	enum cn_mode mode;
 	enum cn_log log;
-	const char *log_file;	    /* template with %p and %n, or NULL: stderr */
-	unsigned int wait_ms;	    /* CLOSENOTIFY_WAIT_MS: the program's SSL_shutdown may wait this long for the peer */
-	unsigned int timeout_ms;    /* CLOSENOTIFY_TIMEOUT_MS: total bound on what is finished after the program's close */
-	unsigned int linger_ms;	    /* CLOSENOTIFY_LINGER_MS: bound without any acknowledgement by the peer */
-	bool quiet_override;	    /* CLOSENOTIFY_QUIET=override */
-	bool exit_always;	    /* CLOSENOTIFY_EXIT=always */
-	char program[32];	    /* base name of the program, for CLOSENOTIFY_ONLY and the log */
+	const char *log_file; /* template with %p and %n, or NULL: stderr */
+	unsigned int
+		wait_ms; /* CLOSENOTIFY_WAIT_MS: the program's SSL_shutdown may wait this long for the peer */
+	unsigned int timeout_ms; /* CLOSENOTIFY_TIMEOUT_MS: total bound on what is finished after the
+				    program's close */
+	unsigned int linger_ms;  /* CLOSENOTIFY_LINGER_MS: bound without any acknowledgement by the peer */
+	bool quiet_override;     /* CLOSENOTIFY_QUIET=override */
+	bool exit_always;        /* CLOSENOTIFY_EXIT=always */
+	char program[32];        /* base name of the program, for CLOSENOTIFY_ONLY and the log */
 };
 
 extern struct cn_config cn_config;
 
-/* Reads the environment and the program's name. Called by the constructor, once, before any other thread exists.
- * Under secure execution (AT_SECURE) it reads nothing and leaves mode off. A bad value costs one line on stderr and
- * leaves the default. */
+/* Reads the environment and the program's name. Called by the constructor, once, before any other thread
+ * exists. Under secure execution (AT_SECURE) it reads nothing and leaves mode off. A bad value costs one line
+ * on stderr and leaves the default. */
 void cn_config_read(void);
 
 #endif

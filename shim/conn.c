@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Who is who. Invariants: no I/O on a connection; no lock; memory of a connection is reused, never unmapped. */
+ * Who is who. Invariants: no I/O on a connection; no lock; memory of a connection is reused, never unmapped.
+ */
 #include "conn.h"
 #include "config.h"
+#include "kernel.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -16,15 +18,8 @@ _Atomic uint32_t *_Atomic cn_fd_chunks[CN_FD_CHUNKS];
 __thread int cn_inside __attribute__((tls_model("initial-exec")));
 
 static struct cn_conn *_Atomic conn_chunks[CONN_CHUNKS];
-static _Atomic uint32_t conn_count;    /* ever handed out */
-static _Atomic uint64_t free_list;     /* index of the first free one, and a tag against ABA in the upper half */
-
-static void *map_zeroed(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
+static _Atomic uint32_t conn_count; /* ever handed out */
+static _Atomic uint64_t free_list;  /* index of the first free one, and a tag against ABA in the upper half */
 
 /* Index 0 means none, so the first connection is number 1. */
 static struct cn_conn *conn_number(uint32_t index)
@@ -60,7 +55,7 @@ static void put_free(struct cn_conn *conn)
 /* Labels stand in a chunk of their own beside each chunk of connections. */
 static bool add_labels(struct cn_conn *chunk)
 {
-	struct cn_label *labels = map_zeroed(CONN_CHUNK * sizeof(*labels));
+	struct cn_label *labels = cn_map(CONN_CHUNK * sizeof(*labels));
 
 	if (labels) {
 		for (size_t i = 0; i < CONN_CHUNK; i++)
@@ -81,7 +76,7 @@ static struct cn_conn *take_new(void)
 	}
 	slot = &conn_chunks[(index - 1) / CONN_CHUNK];
 	if (!atomic_load(slot)) {
-		chunk = map_zeroed(CONN_CHUNK * sizeof(*chunk));
+		chunk = cn_map(CONN_CHUNK * sizeof(*chunk));
 		if (!chunk || (cn_config.log != CN_LOG_NONE && !add_labels(chunk)))
 			return NULL; /* this number stays unused */
 		if (!atomic_compare_exchange_strong(slot, &none, chunk))
@@ -119,7 +114,7 @@ static _Atomic uint32_t *slot_of(int fd)
 		return NULL;
 	chunk = &cn_fd_chunks[(unsigned int)fd / CN_FD_CHUNK];
 	if (!atomic_load(chunk)) {
-		fresh = map_zeroed(CN_FD_CHUNK * sizeof(*fresh));
+		fresh = cn_map(CN_FD_CHUNK * sizeof(*fresh));
 		if (!fresh)
 			return NULL;
 		if (!atomic_compare_exchange_strong(chunk, &none, fresh))
@@ -200,7 +195,8 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 		conn = take_new();
 	if (!conn)
 		return NULL;
-	/* A new life; a thread that holds a stale pointer may still read, so member by member and atomically. */
+	/* A new life; a thread that holds a stale pointer may still read, so member by member and atomically.
+	 */
 	atomic_store(&conn->facts, 0);
 	atomic_store(&conn->descriptors, 0);
 	atomic_store(&conn->session_refs, 0);
@@ -209,6 +205,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->process = cn_process();
 	conn->forks = cn_forks();
 	conn->fd = conn->read_fd = -1;
+	conn->rest_length = 0;
 	if (conn->label)
 		memset(conn->label, 0, sizeof(*conn->label));
 	atomic_store(&conn->references, 1);
@@ -285,7 +282,8 @@ void cn_conn_release(struct cn_conn *conn)
 
 /* --- processes --- */
 
-/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */
+/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14).
+ */
 static struct process_page {
 	_Atomic uint32_t name;
 	pid_t pid;
@@ -307,12 +305,13 @@ static void fork_in_parent(void)
 void cn_processes_start(void)
 {
 	static struct process_page fallback;
-	void *page = map_zeroed((size_t)sysconf(_SC_PAGESIZE));
+	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
 
 	if (page && madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
 		process_page = page;
 	else
-		process_page = &fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
+		process_page = &fallback; /* then a raw clone looks like its parent, but cn_process_is_real()
+					     tells */
 	name_process();
 	pthread_atfork(NULL, fork_in_parent, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Who is who: descriptor, connection and TLS session, the owner process, duplicates, threads inside, and the facts
- * gathered so far. Invariants: no I/O on a connection; no lock; memory of a connection is reused but never unmapped,
- * so a stale pointer is safe to read, and whoever acts on one first claims it and then checks that it still is what
- * he looked for. */
+ * Who is who: descriptor, connection and TLS session, the owner process, duplicates, threads inside, and the
+ * facts gathered so far. Invariants: no I/O on a connection; no lock; memory of a connection is reused but
+ * never unmapped, so a stale pointer is safe to read, and whoever acts on one first claims it and then checks
+ * that it still is what he looked for. */
 #ifndef CN_CONN_H
 #define CN_CONN_H
 
@@ -14,49 +14,56 @@
 #include <stdint.h>
 
 enum cn_fact {
-	CN_ESTABLISHED = 1 << 0,     /* seen with its handshake finished */
+	CN_ESTABLISHED = 1 << 0, /* seen with its handshake finished */
 	CN_FATAL = 1 << 1,
-	CN_TRUNCATED = 1 << 2,	     /* by the peer */
-	CN_PEER_CLOSED = 1 << 3,     /* the peer's close_notify was read */
+	CN_TRUNCATED = 1 << 2,   /* by the peer */
+	CN_PEER_CLOSED = 1 << 3, /* the peer's close_notify was read */
 	CN_WRITE_PENDING = 1 << 4,
-	CN_SAID = 1 << 5,	     /* by the program, delivered */
+	CN_SAID = 1 << 5, /* by the program, delivered */
 	CN_SAID_BY_SHIM = 1 << 6,
 	CN_ALERT_PENDING = 1 << 7,   /* the program's SSL_shutdown met WANT_WRITE */
 	CN_CALLED_SHUTDOWN = 1 << 8, /* the program called SSL_shutdown */
-	CN_RECORDED = 1 << 9,	     /* its record has been written */
+	CN_RECORDED = 1 << 9,        /* its record has been written */
 	CN_SERVER = 1 << 10,
-	CN_HANDED_OVER = 1 << 11,    /* the descriptor was sent to another process */
-	CN_TRIED = 1 << 12,	     /* ours was begun; whatever came of it, never a second one */
+	CN_HANDED_OVER = 1 << 11, /* the descriptor was sent to another process */
+	CN_TRIED = 1 << 12,       /* ours was begun; whatever came of it, never a second one */
+	CN_AT_RISK = 1 << 13,     /* at exit: wait for its bytes */
 };
 
-/* What a record needs and the end of a connection can't tell any more; there only when a log was asked for. */
+/* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
+ */
 struct cn_label {
 	char peer[56];
 	char sni[200];
 	const char *version;
 };
 
+#define CN_REST_MOST 512
+
 struct cn_conn {
-	_Atomic uint32_t gate;	       /* threads inside a call; CLAIMED while a farewell runs */
-	_Atomic uint32_t references;   /* descriptors in the table, plus one for the living session */
-	_Atomic uint32_t facts;	       /* enum cn_fact */
-	uint32_t index;		       /* its own name in the table */
-	void *_Atomic session;	       /* SSL *, NULL once freed */
+	_Atomic uint32_t gate;       /* threads inside a call; CLAIMED while a farewell runs */
+	_Atomic uint32_t references; /* descriptors in the table, plus one for the living session */
+	_Atomic uint32_t facts;      /* enum cn_fact */
+	uint32_t index;              /* its own name in the table */
+	void *_Atomic session;       /* SSL *, NULL once freed */
 	struct cn_tls *tls;
-	uint64_t cookie;	       /* SO_COOKIE of the socket; 0: none */
-	uint32_t process;	       /* cn_process() of the one that speaks TLS on it */
-	uint32_t forks;		       /* cn_forks() when it was last known to be in one process only */
-	int fd, read_fd;	       /* the descriptors the session writes to and reads from; -1: none */
+	uint64_t cookie;               /* SO_COOKIE of the socket; 0: none */
+	uint32_t process;              /* cn_process() of the one that speaks TLS on it */
+	uint32_t forks;                /* cn_forks() when it was last known to be in one process only */
+	int fd, read_fd;               /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;
-	struct cn_label *label;	       /* NULL without a log */
+	struct cn_label *label; /* NULL without a log */
+	unsigned char *rest; /* of our alert, when the socket could not take it all: CN_REST_MOST bytes, NULL
+				if never */
+	uint32_t rest_length;
 };
 
 /* --- descriptors: two levels, so that an untracked close is a load and a branch and costs no memory --- */
 
-#define CN_FD_CHUNK  1024
-#define CN_FD_CHUNKS 1024 /* descriptors from 2^20 on are left alone */
+#define CN_FD_CHUNK    1024
+#define CN_FD_CHUNKS   1024 /* descriptors from 2^20 on are left alone */
 #define CN_FD_RESERVED UINT32_MAX
 
 extern _Atomic uint32_t *_Atomic cn_fd_chunks[CN_FD_CHUNKS];
@@ -91,7 +98,8 @@ void cn_conn_copied(struct cn_conn *conn, int copy);
 bool cn_conn_hold(struct cn_conn *conn);
 void cn_conn_drop(struct cn_conn *conn);
 
-/* Takes a descriptor off its connection; false if another thread was quicker or it is not that connection's. */
+/* Takes a descriptor off its connection; false if another thread was quicker or it is not that connection's.
+ */
 bool cn_conn_remove(struct cn_conn *conn, int fd);
 
 /* --- sessions --- */
@@ -117,8 +125,8 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn));
 void cn_conn_enter(struct cn_conn *conn);
 void cn_conn_leave(struct cn_conn *conn);
 
-/* Claims the connection for a farewell. Another farewell is waited for: it never blocks. False when threads are
- * inside. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
+/* Claims the connection for a farewell. Another farewell is waited for: it never blocks. False when threads
+ * are inside. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
 bool cn_conn_claim(struct cn_conn *conn);
 void cn_conn_release(struct cn_conn *conn);
 
@@ -134,7 +142,8 @@ static inline bool cn_conn_has(const struct cn_conn *conn, uint32_t facts)
 
 /* --- processes --- */
 
-/* A name for this process that changes with every fork, raw clone included; vfork children share their parent's. */
+/* A name for this process that changes with every fork, raw clone included; vfork children share their
+ * parent's. */
 uint32_t cn_process(void);
 /* True in the process that cn_process() names, false in a vfork child that borrows its memory. */
 bool cn_process_is_real(void);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The one way through the house: facts, plan, farewell, record. Invariant: each connection gets one farewell and one
- * record. */
+ * The one way through the house: facts, plan, farewell, record. Invariant: each connection gets one farewell
+ * and one record. */
 #include "ending.h"
 #include "config.h"
 #include "event.h"
 #include "farewell.h"
 #include "kernel.h"
+#include "linger.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 static void remember_label(struct cn_conn *conn, const struct cn_tls_state *state)
@@ -39,8 +41,8 @@ static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *sock
 			      bool thread_inside, int status)
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
-	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR && cause != CN_CAUSE_SHUTDOWN &&
-		      cause != CN_CAUSE_EXIT;
+	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR &&
+		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
 
 	return (struct cn_facts){
@@ -50,7 +52,8 @@ static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *sock
 		.stale = !socket->open,
 		.unsupported = state.unsupported,
 		.established = state.established,
-		.fatal = cn_conn_has(conn, CN_FATAL) || (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
+		.fatal = cn_conn_has(conn, CN_FATAL) ||
+			 (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.held = (state.held && !pending) || socket->write_shut,
@@ -64,10 +67,28 @@ static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *sock
 	};
 }
 
-/* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside. */
+/* The socket must outlive the program's close. False if nothing can be done. */
+static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
+{
+	if (cause == CN_CAUSE_EXIT) {
+		cn_conn_note(conn, CN_AT_RISK); /* waited for when all others have said goodbye as well */
+		return true;
+	}
+	if (cn_linger_adopt(fd, conn->rest, conn->rest_length))
+		return true;
+	if (cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
+		return false;
+	cn_linger_begin_here(); /* the program expects that calls on this socket may wait */
+	cn_linger_here(fd, conn->rest, conn->rest_length);
+	return true;
+}
+
+/* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
+ */
 static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
 {
-	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override, .exit_always = cn_config.exit_always};
+	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
+				       .exit_always = cn_config.exit_always};
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
@@ -80,9 +101,12 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
 	if (cn_config.mode == CN_MODE_FIX)
-		done = cn_say_farewell(conn, fd, &plan, socket.tcp, cause != CN_CAUSE_SHUTDOWN);
+		done = cn_say_farewell(conn, fd, &plan, &socket, cause != CN_CAUSE_SHUTDOWN);
+	if (done.at_risk)
+		done.lingers = keep_open(conn, fd, cause);
 	if (last)
-		cn_event_end(conn, &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
+		cn_event_end(conn,
+			     &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
 }
 
 void cn_end_descriptor(int fd, enum cn_cause cause)
@@ -94,7 +118,8 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
 	if (!conn || !cn_process_is_real())
 		return;
-	if (conn->process != cn_process()) { /* a fork child: its copy of the table forgets, the wire is not its own */
+	if (conn->process !=
+	    cn_process()) { /* a fork child: its copy of the table forgets, the wire is not its own */
 		if (closes)
 			cn_conn_remove(conn, fd);
 		return;
@@ -157,12 +182,27 @@ static void end_at_exit(struct cn_conn *conn)
 	cn_conn_drop(conn);
 }
 
+static void wait_at_exit(struct cn_conn *conn)
+{
+	if (conn->process != cn_process() || !cn_conn_has(conn, CN_AT_RISK) || !cn_conn_hold(conn))
+		return;
+	if (cn_conn_claim(conn)) {
+		if (cn_still_there(conn))
+			cn_linger_here(conn->fd, conn->rest, conn->rest_length);
+		cn_conn_release(conn);
+	}
+	cn_conn_drop(conn);
+}
+
 void cn_end_process(int status)
 {
 	if (!cn_process_is_real())
 		return;
 	exit_status = status;
 	cn_conn_each(end_at_exit);
+	cn_linger_begin_here();
+	cn_conn_each(wait_at_exit);
+	cn_linger_finish();
 }
 
 bool cn_still_there(const struct cn_conn *conn)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The one way through the house, for every hook: facts from conn, TLS library and kernel, a plan from policy, carried
- * out by farewell, told by event. Invariant: each connection gets one farewell and one record. */
+ * The one way through the house, for every hook: facts from conn, TLS library and kernel, a plan from policy,
+ * carried out by farewell, told by event. Invariant: each connection gets one farewell and one record. */
 #ifndef CN_ENDING_H
 #define CN_ENDING_H
 
 #include "conn.h"
 #include "policy.h"
 
-/* The program is about to end a tracked descriptor, or its sending half (CN_CAUSE_SHUTDOWN). Before the real call.
- * Any thread, signal handler or child: who must not act does not. errno is clobbered. */
+/* The program is about to end a tracked descriptor, or its sending half (CN_CAUSE_SHUTDOWN). Before the real
+ * call. Any thread, signal handler or child: who must not act does not. errno is clobbered. */
 void cn_end_descriptor(int fd, enum cn_cause cause);
 
 /* The program is about to free or clear a session. */

@@ -44,15 +44,17 @@ static const char *deed(const struct cn_conn *conn)
 
 static const char *action(const struct cn_conn *conn, const struct cn_end *end)
 {
-	bool alert = cn_conn_has(conn, CN_SAID_BY_SHIM) ||
-		     (cn_config.mode == CN_MODE_OBSERVE && end->plan.alert);
+	bool alert =
+		cn_conn_has(conn, CN_SAID_BY_SHIM) || (cn_config.mode == CN_MODE_OBSERVE && end->plan.alert);
 	bool half_close = cn_config.mode == CN_MODE_OBSERVE ? end->plan.half_close : end->done.half_closed;
 
 	if (alert)
-		return half_close ? "close_notify+half_close" : "close_notify";
+		return end->done.lingers ? "close_notify+linger"
+		       : half_close      ? "close_notify+half_close"
+					 : "close_notify";
 	if (end->plan.alert)
 		return "close_notify_failed";
-	return half_close ? "half_close" : "none";
+	return end->done.lingers ? "linger" : half_close ? "half_close" : "none";
 }
 
 struct record {

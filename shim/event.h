@@ -12,7 +12,8 @@ struct cn_end {
 	struct cn_socket socket; /* as it was before the farewell */
 };
 
-/* Writes the record of a connection's end, once; silent unless CLOSENOTIFY_LOG asks. Any thread, signal handlers. */
+/* Writes the record of a connection's end, once; silent unless CLOSENOTIFY_LOG asks. Any thread, signal
+ * handlers. */
 void cn_event_end(struct cn_conn *conn, const struct cn_end *end);
 
 /* Keeps what the record will need from a connection that was just bound to fd. */

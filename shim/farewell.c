@@ -2,13 +2,16 @@
  * Carries a plan out. Invariant: never blocks, never raises a signal, decides nothing. */
 #include "farewell.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
+#define WMEM_MAX    212992 /* the kernel's default for net.core.wmem_max */
 #define DRAIN_STEP  (1 << 20)
 #define DRAIN_STEPS 64 /* a peer that sends forever is left to the kernel */
 
-/* A send buffer that is full to the brim can often be widened by the few bytes of an alert: wmem_max bounds it, and
- * what a program asked for is never made smaller. */
+/* A send buffer that is full to the brim can often be widened by the few bytes of an alert. What was given by
+ * a larger limit must not be made smaller, so only up to the usual wmem_max. */
 static bool widen(int fd, size_t by)
 {
 	int size = 0, wanted;
@@ -17,46 +20,66 @@ static bool widen(int fd, size_t by)
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length))
 		return false;
 	wanted = size / 2 + 4096 + (int)by; /* the kernel reports twice what was set */
-	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) == 0;
+	return wanted <= WMEM_MAX && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) == 0;
 }
 
-/* MSG_MORE: the FIN that follows travels in the same segment. */
-static bool deliver(int fd, const unsigned char *bytes, size_t length)
+/* Returns how many bytes the kernel took. MSG_MORE: the FIN that follows travels in the same segment. */
+static size_t deliver(int fd, const unsigned char *bytes, size_t length)
 {
 	bool widened = false;
+	size_t at = 0;
 
-	while (length) {
-		ssize_t put = send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+	while (at < length) {
+		ssize_t put = send(fd, bytes + at, length - at, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
 
-		if (put > 0) {
-			bytes += put;
-			length -= (size_t)put;
-		} else if (widened || !widen(fd, length)) {
-			return false;
-		} else {
+		if (put > 0)
+			at += (size_t)put;
+		else if (widened || errno != EAGAIN || !widen(fd, length - at))
+			break;
+		else
 			widened = true;
-		}
 	}
-	return true;
+	return at;
+}
+
+/* What did not fit is kept: it goes at close, or with the socket to the background. */
+static void keep_rest(struct cn_conn *conn, const unsigned char *bytes, size_t length)
+{
+	if (!conn->rest)
+		conn->rest = cn_map(CN_REST_MOST);
+	if (!conn->rest || length > CN_REST_MOST)
+		return;
+	memcpy(conn->rest, bytes, length);
+	conn->rest_length = (uint32_t)length;
 }
 
 static bool send_alert(struct cn_conn *conn, int fd, bool silent)
 {
 	struct cn_sealed sealed;
-	bool sent;
+	size_t sent;
 
 	cn_conn_note(conn, CN_TRIED);
 	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), silent, &sealed))
 		return false;
 	sent = deliver(fd, sealed.bytes, sealed.length);
-	conn->tls->ops->unseal(conn->tls, &sealed);
-	if (sent)
+	if (sent < sealed.length && errno == EAGAIN)
+		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
+	if (sent == sealed.length || conn->rest_length)
 		cn_conn_note(conn, CN_SAID_BY_SHIM);
-	return sent;
+	conn->tls->ops->unseal(conn->tls, &sealed);
+	return sent == sealed.length;
 }
 
-/* close() with unread input makes the kernel send RST and drop the send queue. TCP discards without copying when
- * asked with MSG_TRUNC and no buffer; other families need a place to put it. */
+static void send_rest(struct cn_conn *conn, int fd)
+{
+	size_t sent = deliver(fd, conn->rest, conn->rest_length);
+
+	conn->rest_length -= (uint32_t)sent;
+	memmove(conn->rest, conn->rest + sent, conn->rest_length);
+}
+
+/* close() with unread input makes the kernel send RST and drop the send queue. TCP discards without copying
+ * when asked with MSG_TRUNC and no buffer; other families need a place to put it. */
 static bool drain(int fd, bool tcp)
 {
 	char bytes[4096];
@@ -71,15 +94,30 @@ static bool drain(int fd, bool tcp)
 	return false;
 }
 
-struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan, bool tcp, bool silent)
+/* Data that comes in after close() is answered by RST, which throws our send queue away; after the peer's FIN
+ * none can come. Only what was under way before the goodbye counts: the goodbye itself, once sent, is ahead
+ * of any RST. */
+static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before)
+{
+	if (!before->tcp || before->reset)
+		return false;
+	return conn->rest_length || (before->unsent > 0 && !before->peer_shut && cn_socket_unacked(fd) > 0);
+}
+
+struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
+				   const struct cn_socket *socket, bool silent)
 {
 	struct cn_farewell done = {0};
 
 	if (plan->alert)
 		done.alert_sent = send_alert(conn, fd, silent);
-	if (plan->half_close)
+	else if (plan->half_close && conn->rest_length)
+		send_rest(conn, fd);
+	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */
 		done.half_closed = shutdown(fd, SHUT_WR) == 0;
-	if (plan->drain)
-		done.drained = drain(fd, tcp);
+	if (plan->drain) {
+		done.drained = drain(fd, socket->tcp);
+		done.at_risk = at_risk(conn, fd, socket);
+	}
 	return done;
 }

@@ -57,7 +57,8 @@ void cn_put_escaped(struct cn_text *text, const char *string, size_t most)
 
 void cn_put_time(struct cn_text *text, int64_t seconds, long microseconds)
 {
-	/* Days to civil date as in the proleptic Gregorian calendar, counted from 0000-03-01; gmtime_r may take a lock. */
+	/* Days to civil date as in the proleptic Gregorian calendar, counted from 0000-03-01; gmtime_r may
+	 * take a lock. */
 	int64_t days = seconds / 86400, rest = seconds % 86400;
 	int64_t z = days + 719468, era = z / 146097, doe = z - era * 146097;
 	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text without malloc or stdio, so that it works in a signal handler and in a fork child. Invariant: a full buffer
- * cuts the text, it never overruns. */
+ * Text without malloc or stdio, so that it works in a signal handler and in a fork child. Invariant: a full
+ * buffer cuts the text, it never overruns. */
 #ifndef CN_FORMAT_H
 #define CN_FORMAT_H
 
@@ -16,8 +16,8 @@ struct cn_text {
 /* Any thread, signal handlers and fork children included. */
 void cn_put(struct cn_text *text, const char *string);
 void cn_put_number(struct cn_text *text, uint64_t number);
-/* At most `most` bytes of string; whatever is not printable ASCII, a quote or a backslash becomes \u00XX, which is
- * valid inside a JSON string and harmless to a terminal. */
+/* At most `most` bytes of string; whatever is not printable ASCII, a quote or a backslash becomes \u00XX,
+ * which is valid inside a JSON string and harmless to a terminal. */
 void cn_put_escaped(struct cn_text *text, const char *string, size_t most);
 /* UTC as RFC 3339 with microseconds. */
 void cn_put_time(struct cn_text *text, int64_t seconds, long microseconds);

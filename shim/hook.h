@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What every hook shares: the export mark and the guard. Invariant: a hook leaves errno as the real call left it, and
- * calls that the shim makes itself go straight through. */
+ * What every hook shares: the export mark and the guard. Invariant: a hook leaves errno as the real call left
+ * it, and calls that the shim makes itself go straight through. */
 #ifndef CN_HOOK_H
 #define CN_HOOK_H
 
@@ -27,8 +27,9 @@ static inline void cn_guard_leave(struct cn_guard guard)
 	errno = guard.error;
 }
 
-/* Registers the exit handler, once, as soon as a TLS library has registered its own clean-up: handlers run in reverse
- * order, so ours runs while the library still works and after all that the program registered later. */
+/* Registers the exit handler, once, as soon as a TLS library has registered its own clean-up: handlers run in
+ * reverse order, so ours runs while the library still works and after all that the program registered later.
+ */
 void cn_at_exit_once(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Shells around the calls that end or copy descriptors. Invariant: decides nothing; for an untracked descriptor a load
- * and a branch. */
+ * Shells around the calls that end or copy descriptors. Invariant: decides nothing; for an untracked
+ * descriptor a load and a branch. */
 #include "config.h"
 #include "ending.h"
 #include "hook.h"
@@ -117,7 +117,8 @@ EXPORT int fcntl64(int fd, int command, ...)
 
 static void ending_range(unsigned int first, unsigned int last)
 {
-	for (int fd = cn_next_tracked(first, last); fd >= 0; fd = cn_next_tracked((unsigned int)fd + 1, last)) {
+	for (int fd = cn_next_tracked(first, last); fd >= 0;
+	     fd = cn_next_tracked((unsigned int)fd + 1, last)) {
 		if (cn_tracked(fd) != CN_FD_RESERVED)
 			ending(fd, CN_CAUSE_CLOSE_RANGE);
 	}

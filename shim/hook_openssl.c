@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Shells around libssl. Invariant: decides nothing; tells conn what a call did, calls the real function of the
- * caller's own libssl, and keeps errno and OpenSSL's error queue as that left them. */
+ * Shells around libssl. Invariant: decides nothing; tells conn what a call did, calls the real function of
+ * the caller's own libssl, and keeps errno and OpenSSL's error queue as that left them. */
 #include "config.h"
 #include "ending.h"
 #include "event.h"
 #include "hook.h"
+#include "linger.h"
 
 #include <stddef.h>
 
@@ -57,11 +58,13 @@ static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 	}
 	if (conn)
 		bind_session(conn, ssl);
+	cn_linger_note_mask();
 	cn_guard_leave(guard);
 	return conn;
 }
 
-static __attribute__((noinline)) struct cn_conn *look_closer(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
+static __attribute__((noinline)) struct cn_conn *look_closer(struct cn_tls *tls, SSL *ssl,
+							     struct cn_conn *conn)
 {
 	struct cn_guard guard;
 
@@ -160,39 +163,42 @@ static __attribute__((noinline)) void abandon(struct call call)
 		cn_conn_leave(call.conn);
 }
 
-/* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller. */
-#define SHELL(type, name, params, arguments, missing, succeeded, writing)                                      \
-	EXPORT type name params                                                                               \
-	{                                                                                                     \
-		struct call call = enter(ssl, __builtin_return_address(0));                                   \
-		type ret;                                                                                     \
-                                                                                                              \
-		if (__builtin_expect(!call.tls || !call.tls->real.name, 0)) {                                 \
-			abandon(call);                                                                        \
-			return missing;                                                                       \
-		}                                                                                             \
-		ret = call.tls->real.name arguments;                                                          \
-		leave(call, ssl, succeeded, (int)ret, writing);                                               \
-		return ret;                                                                                   \
+/* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
+ */
+#define SHELL(type, name, params, arguments, missing, succeeded, writing)                                    \
+	EXPORT type name params                                                                              \
+	{                                                                                                    \
+		struct call call = enter(ssl, __builtin_return_address(0));                                  \
+		type ret;                                                                                    \
+                                                                                                             \
+		if (__builtin_expect(!call.tls || !call.tls->real.name, 0)) {                                \
+			abandon(call);                                                                       \
+			return missing;                                                                      \
+		}                                                                                            \
+		ret = call.tls->real.name arguments;                                                         \
+		leave(call, ssl, succeeded, (int)ret, writing);                                              \
+		return ret;                                                                                  \
 	}
 
 SHELL(int, SSL_connect, (SSL * ssl), (ssl), -1, ret == 1, false)
 SHELL(int, SSL_accept, (SSL * ssl), (ssl), -1, ret == 1, false)
 SHELL(int, SSL_do_handshake, (SSL * ssl), (ssl), -1, ret == 1, false)
 SHELL(int, SSL_read, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
-SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, false)
-SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
-SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, false)
-/* 0 is its error, 1 and 2 are success and finish. */
-SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret > 0,
+SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1,
       false)
+SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
+SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1,
+      false)
+/* 0 is its error, 1 and 2 are success and finish. */
+SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0,
+      ret > 0, false)
 SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, ret > 0, true)
-SHELL(int, SSL_write_ex, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0, ret == 1,
-      true)
+SHELL(int, SSL_write_ex, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0,
+      ret == 1, true)
 SHELL(int, SSL_write_ex2, (SSL * ssl, const void *buf, size_t num, uint64_t flags, size_t *put),
       (ssl, buf, num, flags, put), 0, ret == 1, true)
-SHELL(int, SSL_write_early_data, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0,
-      ret == 1, true)
+SHELL(int, SSL_write_early_data, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put),
+      0, ret == 1, true)
 SHELL(ssize_t, SSL_sendfile, (SSL * ssl, int fd, off_t offset, size_t size, int flags),
       (ssl, fd, offset, size, flags), -1, ret >= 0, true)
 

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #ifndef SO_COOKIE
@@ -56,6 +57,13 @@ static void look_at_tcp(int fd, struct cn_socket *out)
 	}
 }
 
+int cn_socket_unacked(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) ? -1 : bytes;
+}
+
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 {
 	struct linger linger = {0};
@@ -72,8 +80,7 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 		out->abort_on_close = linger.l_onoff && linger.l_linger == 0;
 	if (ioctl(fd, FIONREAD, &out->unread))
 		out->unread = 0;
-	if (ioctl(fd, SIOCOUTQ, &out->unsent))
-		out->unsent = 0;
+	out->unsent = cn_socket_unacked(fd);
 }
 
 void cn_socket_peer(int fd, char *out, size_t size)
@@ -89,6 +96,7 @@ void cn_socket_peer(int fd, char *out, size_t size)
 	size_t end;
 
 	out[0] = '\0';
+	peer.any.sa_family = AF_UNSPEC;
 	if (size < INET6_ADDRSTRLEN + 9 || getpeername(fd, &peer.any, &length))
 		return;
 	if (peer.any.sa_family == AF_INET) {
@@ -110,4 +118,11 @@ void cn_socket_peer(int fd, char *out, size_t size)
 			out[end++] = (char)('0' + port / unit % 10);
 	}
 	out[end] = '\0';
+}
+
+void *cn_map(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the kernel knows about a socket. Invariant: asks, remembers nothing, changes nothing; errno is clobbered. */
+ * What the kernel knows about a socket. Invariant: asks, remembers nothing, changes nothing; errno is
+ * clobbered. */
 #ifndef CN_KERNEL_H
 #define CN_KERNEL_H
 
@@ -8,23 +9,32 @@
 #include <stdint.h>
 
 struct cn_socket {
-	bool open;	    /* still the socket with the cookie asked for */
+	bool open; /* still the socket with the cookie asked for */
 	bool tcp;
-	bool write_shut;    /* our FIN is already queued or sent */
-	bool peer_shut;	    /* the peer's FIN has come */
-	bool reset;	    /* the connection is gone */
+	bool write_shut;     /* our FIN is already queued or sent */
+	bool peer_shut;      /* the peer's FIN has come */
+	bool reset;          /* the connection is gone */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
-	int unread;	    /* bytes in the receive queue */
-	int unsent;	    /* bytes given to the kernel and not yet acknowledged by the peer */
+	int unread;          /* bytes in the receive queue */
+	int unsent;          /* bytes given to the kernel and not yet acknowledged by the peer */
 };
 
-/* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream socket. */
+/* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
+ * socket. */
 uint64_t cn_socket_cookie(int fd);
 
 /* Looks at fd, which should be the socket `cookie`. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 
+/* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.
+ */
+int cn_socket_unacked(int fd);
+
 /* "address:port" of the peer, "unix", or "" when there is none any more. */
 void cn_socket_peer(int fd, char *out, size_t size);
+
+/* Zeroed memory straight from the kernel, for good; NULL without any. Safe in a signal handler, as malloc is
+ * not. */
+void *cn_map(size_t size);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * plan = decide(facts, rules, cause). Invariant: pure; first match wins, in the order of the design document. */
+ * plan = decide(facts, rules, cause). Invariant: pure; first match wins, in the order of the design document.
+ */
 #include "policy.h"
 
-/* The call takes the program's last descriptor away, so FIN and drain follow. SSL_free and SSL_clear leave the
- * descriptor (FTP's CCC speaks plain text on it); shutdown sends the FIN itself and may leave a reader behind. */
+/* The call takes the program's last descriptor away, so FIN and drain follow. SSL_free and SSL_clear leave
+ * the descriptor (FTP's CCC speaks plain text on it); shutdown sends the FIN itself and may leave a reader
+ * behind. */
 static bool ends_descriptor(enum cn_cause cause)
 {
 	switch (cause) {
@@ -41,27 +43,30 @@ static struct cn_plan say_goodbye(enum cn_cause cause, enum cn_reason reason)
 
 struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules, enum cn_cause cause)
 {
-	/* 1, 2: somebody else speaks on it. A child's SSL_shutdown killed the parent's connection in mysql2 #1467. */
+	/* 1, 2: somebody else speaks on it. A child's SSL_shutdown killed the parent's connection in mysql2
+	 * #1467. */
 	if (!f->owner)
 		return leave_alone(CN_NOT_OWNER);
 	if (f->shared)
 		return leave_alone(CN_SHARED);
 
-	/* 3: the number belongs to somebody else by now; sofia-sip #131 wrote its alert into another connection. */
+	/* 3: the number belongs to somebody else by now; sofia-sip #131 wrote its alert into another
+	 * connection. */
 	if (f->stale)
 		return leave_alone(CN_STALE_FD);
 
-	/* Rows 4 to 6, 9 and 10 are about sending an alert. One that was sent is a fact; what is left is to deliver. */
+	/* Rows 4 to 6, 9 and 10 are about sending an alert. One that was sent is a fact; what is left is to
+	 * deliver. */
 	if (!f->said && !f->said_by_shim) {
-		/* 4: RFC 8446 6.1 knows close_notify only on an established connection; early data has no end of
-		 * its own. */
+		/* 4: RFC 8446 6.1 knows close_notify only on an established connection; early data has no end
+		 * of its own. */
 		if (f->unsupported)
 			return leave_alone(CN_UNSUPPORTED);
 		if (!f->established)
 			return leave_alone(CN_NOT_ESTABLISHED);
 
-		/* 5: RFC 8446 6.2: after a fatal alert nothing more is sent. CVE-2019-1559: a second shutdown after
-		 * a fatal error was a padding oracle. */
+		/* 5: RFC 8446 6.2: after a fatal alert nothing more is sent. CVE-2019-1559: a second shutdown
+		 * after a fatal error was a padding oracle. */
 		if (f->fatal)
 			return leave_alone(CN_FATAL_SEEN);
 		if (f->peer_truncated)
@@ -96,7 +101,8 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 	if (f->alert_pending)
 		return say_goodbye(cause, CN_COMPLETED); /* 12 */
 
-	/* 13, 14: whether the peer's close_notify came first (then this is the reply of RFC 8446 6.1) or not. */
+	/* 13, 14: whether the peer's close_notify came first (then this is the reply of RFC 8446 6.1) or not.
+	 */
 	return say_goodbye(cause, CN_REPAIRED);
 }
 
@@ -128,8 +134,8 @@ const char *cn_cause_word(enum cn_cause cause)
 	static const char *const words[CN_CAUSE_COUNT] = {
 		[CN_CAUSE_SSL_FREE] = "SSL_free", [CN_CAUSE_SSL_CLEAR] = "SSL_clear",
 		[CN_CAUSE_SHUTDOWN] = "shutdown", [CN_CAUSE_CLOSE] = "close",
-		[CN_CAUSE_DUP2] = "dup2",	  [CN_CAUSE_CLOSE_RANGE] = "close_range",
-		[CN_CAUSE_FCLOSE] = "fclose",	  [CN_CAUSE_EXIT] = "exit",
+		[CN_CAUSE_DUP2] = "dup2",         [CN_CAUSE_CLOSE_RANGE] = "close_range",
+		[CN_CAUSE_FCLOSE] = "fclose",     [CN_CAUSE_EXIT] = "exit",
 		[CN_CAUSE_REUSE] = "reuse",
 	};
 

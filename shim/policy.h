@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The decision: facts in, plan and reason out. Invariant: pure; no I/O, no globals. The rows are those of the design
- * document's table "When not to", in its order. */
+ * The decision: facts in, plan and reason out. Invariant: pure; no I/O, no globals. The rows are those of the
+ * design document's table "When not to", in its order. */
 #ifndef CN_POLICY_H
 #define CN_POLICY_H
 
@@ -42,22 +42,22 @@ enum cn_reason {
 
 /* Unknown facts are set in the direction that leaves the program alone. */
 struct cn_facts {
-	bool owner;	     /* this process speaks TLS on it */
-	bool shared;	     /* another process or descriptor still holds it */
-	bool stale;	     /* the descriptor is closed, or no longer that socket */
-	bool unsupported;    /* QUIC, DTLS, kTLS, a transport that can't be appended to */
-	bool established;    /* handshake done, none running, more than early data */
-	bool fatal;	     /* SSL_ERROR_SSL, SSL_ERROR_SYSCALL, a fatal alert either way */
-	bool peer_truncated; /* reset, or EOF without close_notify */
-	bool write_pending;  /* a write that the program began is unfinished */
-	bool held;	     /* ciphertext in user space, or FIN already sent without close_notify */
-	bool thread_inside;  /* another thread is in a call on this session */
+	bool owner;           /* this process speaks TLS on it */
+	bool shared;          /* another process or descriptor still holds it */
+	bool stale;           /* the descriptor is closed, or no longer that socket */
+	bool unsupported;     /* QUIC, DTLS, kTLS, a transport that can't be appended to */
+	bool established;     /* handshake done, none running, more than early data */
+	bool fatal;           /* SSL_ERROR_SSL, SSL_ERROR_SYSCALL, a fatal alert either way */
+	bool peer_truncated;  /* reset, or EOF without close_notify */
+	bool write_pending;   /* a write that the program began is unfinished */
+	bool held;            /* ciphertext in user space, or FIN already sent without close_notify */
+	bool thread_inside;   /* another thread is in a call on this session */
 	bool abort_requested; /* SO_LINGER {on, 0} */
-	bool quiet;	     /* quiet shutdown, or the program set SENT by hand */
-	bool unclean;	     /* exit status other than 0 */
-	bool said;	     /* the program's close_notify was delivered */
-	bool said_by_shim;   /* ours was */
-	bool alert_pending;  /* the program's SSL_shutdown met WANT_WRITE */
+	bool quiet;           /* quiet shutdown, or the program set SENT by hand */
+	bool unclean;         /* exit status other than 0 */
+	bool said;            /* the program's close_notify was delivered */
+	bool said_by_shim;    /* ours was */
+	bool alert_pending;   /* the program's SSL_shutdown met WANT_WRITE */
 };
 
 struct cn_rules {
@@ -66,9 +66,9 @@ struct cn_rules {
 };
 
 struct cn_plan {
-	bool alert;	 /* send close_notify, or the rest of one that was begun */
+	bool alert;      /* send close_notify, or the rest of one that was begun */
 	bool half_close; /* shutdown(SHUT_WR) */
-	bool drain;	 /* read unread input away */
+	bool drain;      /* read unread input away */
 	enum cn_reason reason;
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Finds the real functions. Invariant: a libssl is identified by the object that defines its SSL_free, and its
- * functions are looked up in that object alone, so two versions in one process never mix.
+ * Finds the real functions. Invariant: a libssl is identified by the object that defines its SSL_free, and
+ * its functions are looked up in that object alone, so two versions in one process never mix.
  *
- * RTLD_NEXT will not do for SSL_*: under python3, perl and ruby libssl is loaded RTLD_LOCAL and RTLD_NEXT finds
- * nothing; with two versions loaded it finds the wrong one. */
+ * RTLD_NEXT will not do for SSL_*: under python3, perl and ruby libssl is loaded RTLD_LOCAL and RTLD_NEXT
+ * finds nothing; with two versions loaded it finds the wrong one. */
 #include "real.h"
 #include "tls.h"
 
@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 #define LIBRARIES 8
-#define CALLERS	  256 /* direct-mapped cache: call sites of SSL_* in a program are few */
+#define CALLERS   256 /* direct-mapped cache: call sites of SSL_* in a program are few */
 
 struct cn_libc cn_libc_table;
 __thread struct cn_tls *cn_current __attribute__((tls_model("initial-exec")));
@@ -21,11 +21,12 @@ void cn_libc_find(void)
 {
 	struct cn_libc table;
 
-	/* A union, not a cast: ISO C has no conversion from object to function pointer, POSIX gives the same bits. */
-#define FIND_LIBC(name)                                                                                       \
-	do {                                                                                                  \
-		void *found = dlsym(RTLD_NEXT, #name);                                                        \
-		__builtin_memcpy(&table.name, &found, sizeof(found));                                         \
+	/* A union, not a cast: ISO C has no conversion from object to function pointer, POSIX gives the same
+	 * bits. */
+#define FIND_LIBC(name)                                                                                      \
+	do {                                                                                                 \
+		void *found = dlsym(RTLD_NEXT, #name);                                                       \
+		__builtin_memcpy(&table.name, &found, sizeof(found));                                        \
 	} while (0);
 #define FIND_SSL(name)
 #define HOOK(ret, name, params, home, purpose) FIND_##home(name)
@@ -55,7 +56,8 @@ static void *ssl_free_for(const struct link_map *map, const struct link_map *own
 {
 	void *handle, *found = NULL;
 
-	if (map->l_name[0] && (handle = handle_of(map))) { /* its own dependencies, the preloads not among them */
+	if (map->l_name[0] &&
+	    (handle = handle_of(map))) { /* its own dependencies, the preloads not among them */
 		found = dlsym(handle, "SSL_free");
 		dlclose(handle);
 	}
@@ -67,8 +69,9 @@ static void *ssl_free_for(const struct link_map *map, const struct link_map *own
 static struct cn_tls *_Atomic libraries[LIBRARIES];
 static _Atomic uint64_t callers[CALLERS]; /* return address << 8 | library + 1 */
 
-/* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a thread in a
- * constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one of them wins. */
+/* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a
+ * thread in a constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one
+ * of them wins. */
 static struct cn_tls *library_of(const struct link_map *home)
 {
 	struct cn_tls *ours = NULL, *seen;
@@ -77,8 +80,10 @@ static struct cn_tls *library_of(const struct link_map *home)
 	for (unsigned char i = 0; i < LIBRARIES; i++) {
 		seen = atomic_load_explicit(&libraries[i], memory_order_acquire);
 		if (!seen) {
-			/* The handle is kept: a libssl stays loaded once used, as its own -z nodelete already makes it. */
-			if (!ours && (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
+			/* The handle is kept: a libssl stays loaded once used, as its own -z nodelete already
+			 * makes it. */
+			if (!ours &&
+			    (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
 				return NULL;
 			ours->id = i;
 			if (atomic_compare_exchange_strong(&libraries[i], &seen, ours))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The real functions behind the hooks: libc's by RTLD_NEXT, SSL_* in the libssl of the caller. Invariant: knows
- * libraries, not connections. */
+ * The real functions behind the hooks: libc's by RTLD_NEXT, SSL_* in the libssl of the caller. Invariant:
+ * knows libraries, not connections. */
 #ifndef CN_REAL_H
 #define CN_REAL_H
 
@@ -17,8 +17,8 @@ typedef struct ssl_ctx_st SSL_CTX;
 #define FIELD_some(ret, name, params) ret(*name) params;
 
 struct cn_libc {
-#define FIELD_LIBC FIELD_some
-#define FIELD_SSL  FIELD_none
+#define FIELD_LIBC                             FIELD_some
+#define FIELD_SSL                              FIELD_none
 #define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
 #include "hooks.def"
 #undef HOOK
@@ -27,8 +27,8 @@ struct cn_libc {
 };
 
 struct cn_libssl {
-#define FIELD_LIBC FIELD_none
-#define FIELD_SSL  FIELD_some
+#define FIELD_LIBC                             FIELD_none
+#define FIELD_SSL                              FIELD_some
 #define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
 #include "hooks.def"
 #undef HOOK
@@ -40,12 +40,12 @@ struct cn_tls;
 
 extern struct cn_libc cn_libc_table;
 
-/* Fills the table. The constructor calls it; a hook that comes earlier (another library's constructor) calls it
- * itself. Repeating it is harmless. */
+/* Fills the table. The constructor calls it; a hook that comes earlier (another library's constructor) calls
+ * it itself. Repeating it is harmless. */
 void cn_libc_find(void);
 
-/* The real libc functions; any thread, signal handlers included once the constructor has run. A member is NULL
- * where this libc lacks the function. */
+/* The real libc functions; any thread, signal handlers included once the constructor has run. A member is
+ * NULL where this libc lacks the function. */
 static inline const struct cn_libc *cn_libc(void)
 {
 	if (__builtin_expect(!cn_libc_table.close, 0))
@@ -53,12 +53,13 @@ static inline const struct cn_libc *cn_libc(void)
 	return &cn_libc_table;
 }
 
-/* The library whose function this thread is in by way of a hook. libssl ends functions in jumps (SSL_connect to
- * SSL_do_handshake), and then the return address that a hook sees is that of another hook. */
+/* The library whose function this thread is in by way of a hook. libssl ends functions in jumps (SSL_connect
+ * to SSL_do_handshake), and then the return address that a hook sees is that of another hook. */
 extern __thread struct cn_tls *cn_current __attribute__((tls_model("initial-exec")));
 
-/* The TLS library that the code at `caller` (a return address) is bound to, or NULL if there is none. Any thread.
- * The first call from a place looks it up, which takes the loader's lock; every later one is a load and a compare. */
+/* The TLS library that the code at `caller` (a return address) is bound to, or NULL if there is none. Any
+ * thread. The first call from a place looks it up, which takes the loader's lock; every later one is a load
+ * and a compare. */
 struct cn_tls *cn_tls_of(const void *caller);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Owns the log's descriptor. Invariants: it never stands on a number that the program uses, nothing is written to a
- * descriptor that is not the log any more, and the program never waits for the log. */
+ * Owns the log's descriptor. Invariants: it never stands on a number that the program uses, nothing is
+ * written to a descriptor that is not the log any more, and the program never waits for the log. */
 #ifndef CN_SINK_H
 #define CN_SINK_H
 

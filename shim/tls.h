@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the core needs of a TLS library, as a small table of operations; one tls_*.c per library. Invariant: no
- * library's type leaves its file. */
+ * What the core needs of a TLS library, as a small table of operations; one tls_*.c per library. Invariant:
+ * no library's type leaves its file. */
 #ifndef CN_TLS_H
 #define CN_TLS_H
 
@@ -14,22 +14,22 @@ struct cn_conn;
 /* How a call on a session ended. */
 enum cn_outcome {
 	CN_OUT_OK,
-	CN_OUT_WANT,	  /* would block, or wants a callback: to be repeated */
-	CN_OUT_CLOSED,	  /* the peer's close_notify */
+	CN_OUT_WANT,      /* would block, or wants a callback: to be repeated */
+	CN_OUT_CLOSED,    /* the peer's close_notify */
 	CN_OUT_TRUNCATED, /* the peer's end or reset without one */
-	CN_OUT_FATAL,	  /* a fatal alert either way, or any other error the session does not survive */
+	CN_OUT_FATAL,     /* a fatal alert either way, or any other error the session does not survive */
 };
 
 struct cn_tls_state {
-	bool unsupported;   /* QUIC, DTLS, kTLS, asynchronous jobs, a transport that is no plain socket */
-	bool established;   /* handshake finished and none running */
-	bool quiet;	    /* quiet shutdown is set */
-	bool sent;	    /* the library believes that close_notify was sent; it may be wrong */
-	bool received;	    /* the peer's close_notify came, and not just an EOF that the library takes for one */
-	bool held;	    /* ciphertext waits in a buffer above the socket */
+	bool unsupported; /* QUIC, DTLS, kTLS, asynchronous jobs, a transport that is no plain socket */
+	bool established; /* handshake finished and none running */
+	bool quiet;       /* quiet shutdown is set */
+	bool sent;        /* the library believes that close_notify was sent; it may be wrong */
+	bool received; /* the peer's close_notify came, and not just an EOF that the library takes for one */
+	bool held;     /* ciphertext waits in a buffer above the socket */
 	bool server;
 	const char *version;
-	const char *sni;    /* NULL if none */
+	const char *sni; /* NULL if none */
 };
 
 /* A close_notify, encrypted and in memory. */
@@ -45,8 +45,9 @@ struct cn_tls_ops {
 	void (*look)(struct cn_tls *tls, void *session, struct cn_tls_state *state);
 	/* Classifies a call that returned failure; leaves the error queue alone. */
 	enum cn_outcome (*outcome)(struct cn_tls *tls, void *session, int ret);
-	/* Encrypts close_notify, or what is left of one that was begun, into memory: no I/O, no signal, error queue as
-	 * found. `silent`: the program's callbacks must not run, their data may be gone. False: nothing may be sent. */
+	/* Encrypts close_notify, or what is left of one that was begun, into memory: no I/O, no signal, error
+	 * queue as found. `silent`: the program's callbacks must not run, their data may be gone. False:
+	 * nothing may be sent. */
 	bool (*seal)(struct cn_tls *tls, void *session, bool silent, struct cn_sealed *sealed);
 	void (*unseal)(struct cn_tls *tls, struct cn_sealed *sealed);
 };
@@ -55,13 +56,13 @@ struct cn_tls_ops {
 struct cn_tls {
 	const struct cn_tls_ops *ops;
 	struct cn_libssl real;
-	bool usable;	   /* has all that the shim needs */
-	unsigned char id;  /* its place among the loaded ones */
-	const void *home;  /* the object that defines it */
+	bool usable;      /* has all that the shim needs */
+	unsigned char id; /* its place among the loaded ones */
+	const void *home; /* the object that defines it */
 };
 
-/* Prepares the library that lives in `handle` (a dlopen handle, kept) and is defined by the object `home`; NULL if
- * there is no memory. Discard takes back what was prepared twice. */
+/* Prepares the library that lives in `handle` (a dlopen handle, kept) and is defined by the object `home`;
+ * NULL if there is no memory. Discard takes back what was prepared twice. */
 struct cn_tls *cn_openssl_prepare(void *handle, const void *home);
 void cn_openssl_discard(struct cn_tls *tls);
 
@@ -72,12 +73,12 @@ bool cn_openssl_set_conn(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn);
 /* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. */
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl);
 
-/* The peer-waiting form of SSL_shutdown, see CLOSENOTIFY_WAIT_MS: returns what SSL_shutdown would. `ret` is what the
- * program's own call returned. Never longer than `wait_ms`. */
+/* The peer-waiting form of SSL_shutdown, see CLOSENOTIFY_WAIT_MS: returns what SSL_shutdown would. `ret` is
+ * what the program's own call returned. Never longer than `wait_ms`. */
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);
 
-/* SSL_shutdown on a session whose descriptor is closed or somebody else's: the library's own behaviour on descriptor
- * -1, so without any I/O. */
+/* SSL_shutdown on a session whose descriptor is closed or somebody else's: the library's own behaviour on
+ * descriptor -1, so without any I/O. */
 int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * OpenSSL 1.1.1 to 3.x behind tls.h, built without its headers: the prototypes stand in the list below and a test
- * compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs, its error queue
- * and the program's callbacks as they were. */
+ * OpenSSL 1.1.1 to 3.x behind tls.h, built without its headers: the prototypes stand in the list below and a
+ * test compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs,
+ * its error queue and the program's callbacks as they were. */
 #include "conn.h"
 
 #include <dlfcn.h>
@@ -19,49 +19,50 @@ typedef void info_callback(const SSL *ssl, int where, int ret);
 typedef int ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 typedef void ex_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 /* 1.1.1 says void *from_d, 3.0 void **from_d; both mean the address of the copied pointer. */
-typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl, void *argp);
+typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl,
+		   void *argp);
 
 /* NEED(return type, name, parameters): without it the shim stays out of the library.
  * MAY(...): NULL where the version lacks it. */
-#define OPENSSL_USES                                                                                          \
-	NEED(int, CRYPTO_get_ex_new_index, (int, long, void *, ex_new *, ex_dup *, ex_free *))                \
-	NEED(void *, SSL_get_ex_data, (const SSL *, int))                                                     \
-	NEED(int, SSL_set_ex_data, (SSL *, int, void *))                                                      \
-	NEED(int, SSL_get_error, (const SSL *, int))                                                          \
-	NEED(int, SSL_want, (const SSL *))                                                                    \
-	NEED(int, SSL_get_shutdown, (const SSL *))                                                            \
-	NEED(void, SSL_set_shutdown, (SSL *, int))                                                            \
-	NEED(int, SSL_get_quiet_shutdown, (const SSL *))                                                      \
-	NEED(void, SSL_set_quiet_shutdown, (SSL *, int))                                                      \
-	NEED(int, SSL_is_init_finished, (const SSL *))                                                        \
-	NEED(int, SSL_is_server, (const SSL *))                                                               \
-	NEED(int, SSL_is_dtls, (const SSL *))                                                                 \
-	NEED(uint64_t, SSL_get_options, (const SSL *))                                                        \
-	NEED(long, SSL_ctrl, (SSL *, int, long, void *))                                                      \
-	NEED(const char *, SSL_get_version, (const SSL *))                                                    \
-	NEED(const char *, SSL_get_servername, (const SSL *, int))                                            \
-	NEED(info_callback *, SSL_get_info_callback, (const SSL *))                                           \
-	NEED(void, SSL_set_info_callback, (SSL *, info_callback *))                                           \
-	NEED(void, SSL_set_msg_callback, (SSL *, void *))                                                     \
-	NEED(int, SSL_get_rfd, (const SSL *))                                                                 \
-	NEED(int, SSL_get_wfd, (const SSL *))                                                                 \
-	NEED(BIO *, SSL_get_rbio, (const SSL *))                                                              \
-	NEED(BIO *, SSL_get_wbio, (const SSL *))                                                              \
-	NEED(void, SSL_set0_rbio, (SSL *, BIO *))                                                             \
-	NEED(void, SSL_set0_wbio, (SSL *, BIO *))                                                             \
-	NEED(BIO *, BIO_new, (const void *))                                                                  \
-	NEED(const void *, BIO_s_mem, (void))                                                                 \
-	NEED(BIO *, BIO_new_socket, (int, int))                                                               \
-	NEED(int, BIO_free, (BIO *))                                                                          \
-	NEED(int, BIO_up_ref, (BIO *))                                                                        \
-	NEED(BIO *, BIO_next, (BIO *))                                                                        \
-	NEED(int, BIO_write, (BIO *, const void *, int))                                                      \
-	NEED(long, BIO_ctrl, (BIO *, int, long, void *))                                                      \
-	NEED(int, BIO_method_type, (const BIO *))                                                             \
-	NEED(int, BIO_test_flags, (const BIO *, int))                                                         \
-	NEED(int, ERR_set_mark, (void))                                                                       \
-	NEED(int, ERR_pop_to_mark, (void))                                                                    \
-	NEED(unsigned long, ERR_peek_last_error, (void))                                                      \
+#define OPENSSL_USES                                                                                         \
+	NEED(int, CRYPTO_get_ex_new_index, (int, long, void *, ex_new *, ex_dup *, ex_free *))               \
+	NEED(void *, SSL_get_ex_data, (const SSL *, int))                                                    \
+	NEED(int, SSL_set_ex_data, (SSL *, int, void *))                                                     \
+	NEED(int, SSL_get_error, (const SSL *, int))                                                         \
+	NEED(int, SSL_want, (const SSL *))                                                                   \
+	NEED(int, SSL_get_shutdown, (const SSL *))                                                           \
+	NEED(void, SSL_set_shutdown, (SSL *, int))                                                           \
+	NEED(int, SSL_get_quiet_shutdown, (const SSL *))                                                     \
+	NEED(void, SSL_set_quiet_shutdown, (SSL *, int))                                                     \
+	NEED(int, SSL_is_init_finished, (const SSL *))                                                       \
+	NEED(int, SSL_is_server, (const SSL *))                                                              \
+	NEED(int, SSL_is_dtls, (const SSL *))                                                                \
+	NEED(uint64_t, SSL_get_options, (const SSL *))                                                       \
+	NEED(long, SSL_ctrl, (SSL *, int, long, void *))                                                     \
+	NEED(const char *, SSL_get_version, (const SSL *))                                                   \
+	NEED(const char *, SSL_get_servername, (const SSL *, int))                                           \
+	NEED(info_callback *, SSL_get_info_callback, (const SSL *))                                          \
+	NEED(void, SSL_set_info_callback, (SSL *, info_callback *))                                          \
+	NEED(void, SSL_set_msg_callback, (SSL *, void *))                                                    \
+	NEED(int, SSL_get_rfd, (const SSL *))                                                                \
+	NEED(int, SSL_get_wfd, (const SSL *))                                                                \
+	NEED(BIO *, SSL_get_rbio, (const SSL *))                                                             \
+	NEED(BIO *, SSL_get_wbio, (const SSL *))                                                             \
+	NEED(void, SSL_set0_rbio, (SSL *, BIO *))                                                            \
+	NEED(void, SSL_set0_wbio, (SSL *, BIO *))                                                            \
+	NEED(BIO *, BIO_new, (const void *))                                                                 \
+	NEED(const void *, BIO_s_mem, (void))                                                                \
+	NEED(BIO *, BIO_new_socket, (int, int))                                                              \
+	NEED(int, BIO_free, (BIO *))                                                                         \
+	NEED(int, BIO_up_ref, (BIO *))                                                                       \
+	NEED(BIO *, BIO_next, (BIO *))                                                                       \
+	NEED(int, BIO_write, (BIO *, const void *, int))                                                     \
+	NEED(long, BIO_ctrl, (BIO *, int, long, void *))                                                     \
+	NEED(int, BIO_method_type, (const BIO *))                                                            \
+	NEED(int, BIO_test_flags, (const BIO *, int))                                                        \
+	NEED(int, ERR_set_mark, (void))                                                                      \
+	NEED(int, ERR_pop_to_mark, (void))                                                                   \
+	NEED(unsigned long, ERR_peek_last_error, (void))                                                     \
 	MAY(int, SSL_is_quic, (const SSL *))
 
 #ifdef CN_CHECK_PROTOTYPES
@@ -70,37 +71,37 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 
 struct openssl {
 	struct cn_tls tls;
-	int index; /* of our ex_data in every SSL */
+	int index;          /* of our ex_data in every SSL */
 	BIO *_Atomic spare; /* a memory BIO, NULL while a thread uses it */
 #define NEED(ret, name, params) ret(*name) params;
-#define MAY			NEED
+#define MAY                     NEED
 	OPENSSL_USES
 #undef NEED
 #undef MAY
 };
 
 enum { /* values of OpenSSL's headers, the same from 1.1.0 on */
-	SENT = 1,
-	RECEIVED = 2,
-	ERROR_SSL = 1,
-	ERROR_SYSCALL = 5,
-	ERROR_ZERO_RETURN = 6,
-	WANT_NOTHING = 1,
-	CTRL_MODE = 33,
-	MODE_ASYNC = 0x100,
-	OP_IGNORE_UNEXPECTED_EOF = 0x80,
-	REASON_UNEXPECTED_EOF = 294,
-	REASON_MASK = 0xfff,
-	EX_INDEX_SSL = 0,
-	BIO_RESET = 1,
-	BIO_EOF = 2,
-	BIO_INFO = 3,
-	BIO_WPENDING = 13,
-	BIO_KTLS_SEND = 73,
-	BIO_SHOULD_RETRY = 8,
-	BIO_TYPE_BUFFER = 9 | 0x200,
-	BIO_TYPE_SOURCE_SINK = 0x400,
-	BIO_TYPE_DESCRIPTOR = 0x100,
+       SENT = 1,
+       RECEIVED = 2,
+       ERROR_SSL = 1,
+       ERROR_SYSCALL = 5,
+       ERROR_ZERO_RETURN = 6,
+       WANT_NOTHING = 1,
+       CTRL_MODE = 33,
+       MODE_ASYNC = 0x100,
+       OP_IGNORE_UNEXPECTED_EOF = 0x80,
+       REASON_UNEXPECTED_EOF = 294,
+       REASON_MASK = 0xfff,
+       EX_INDEX_SSL = 0,
+       BIO_RESET = 1,
+       BIO_EOF = 2,
+       BIO_INFO = 3,
+       BIO_WPENDING = 13,
+       BIO_KTLS_SEND = 73,
+       BIO_SHOULD_RETRY = 8,
+       BIO_TYPE_BUFFER = 9 | 0x200,
+       BIO_TYPE_SOURCE_SINK = 0x400,
+       BIO_TYPE_DESCRIPTOR = 0x100,
 };
 
 static struct openssl *of(struct cn_tls *tls)
@@ -116,8 +117,8 @@ static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *wr
 	*write_fd = of(tls)->SSL_get_wfd(session);
 }
 
-/* Bytes put into the socket come right after those put into this BIO: a socket, or OpenSSL's own buffer over one.
- * Other filters may encode, delay or reorder. */
+/* Bytes put into the socket come right after those put into this BIO: a socket, or OpenSSL's own buffer over
+ * one. Other filters may encode, delay or reorder. */
 static bool plain_transport(struct openssl *o, BIO *bio, bool *held)
 {
 	int type;
@@ -135,8 +136,8 @@ static bool plain_transport(struct openssl *o, BIO *bio, bool *held)
 
 /* --- facts --- */
 
-/* SSL_OP_IGNORE_UNEXPECTED_EOF, on by default in Python >= 3.10, makes a bare EOF look like close_notify. The BIO
- * remembers whether its last read met the EOF; a real close_notify is read before any. */
+/* SSL_OP_IGNORE_UNEXPECTED_EOF, on by default in Python >= 3.10, makes a bare EOF look like close_notify. The
+ * BIO remembers whether its last read met the EOF; a real close_notify is read before any. */
 static enum cn_outcome closed(struct openssl *o, SSL *ssl)
 {
 	if (!(o->SSL_get_options(ssl) & OP_IGNORE_UNEXPECTED_EOF))
@@ -189,10 +190,12 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 		if (would_block(o, session))
 			return CN_OUT_WANT;
 		if (verdict == ERROR_SSL)
-			return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF ? CN_OUT_TRUNCATED
-												  : CN_OUT_FATAL;
-		return error == 0 || error == ECONNRESET || error == EPIPE || error == ETIMEDOUT ? CN_OUT_TRUNCATED
-												  : CN_OUT_FATAL;
+			return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF
+				       ? CN_OUT_TRUNCATED
+				       : CN_OUT_FATAL;
+		return error == 0 || error == ECONNRESET || error == EPIPE || error == ETIMEDOUT
+			       ? CN_OUT_TRUNCATED
+			       : CN_OUT_FATAL;
 	default:
 		return CN_OUT_WANT;
 	}
@@ -221,8 +224,8 @@ static void give_memory(struct openssl *o, BIO *memory)
 		o->BIO_free(memory);
 }
 
-/* SSL_shutdown with `bio` in the place of the write BIO. Restoring by SSL_set_bio would leak a reference when read
- * and write BIO are the same. */
+/* SSL_shutdown with `bio` in the place of the write BIO. Restoring by SSL_set_bio would leak a reference when
+ * read and write BIO are the same. */
 static int shutdown_into(struct openssl *o, SSL *ssl, BIO *bio)
 {
 	BIO *old = o->SSL_get_wbio(ssl);
@@ -334,9 +337,9 @@ static long ms_until(const struct timespec *end)
 	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
 }
 
-/* Feeds what has arrived to the session and reads it away. The socket is read without blocking into a memory BIO, of
- * which the session takes all: a record that is not complete yet waits inside the session, so the stream stays aligned
- * for the program. Returns SSL_read's outcome. */
+/* Feeds what has arrived to the session and reads it away. The socket is read without blocking into a memory
+ * BIO, of which the session takes all: a record that is not complete yet waits inside the session, so the
+ * stream stays aligned for the program. Returns SSL_read's outcome. */
 static enum cn_outcome read_away(struct openssl *o, SSL *ssl, BIO *memory, int fd)
 {
 	char bytes[4096];
@@ -425,7 +428,8 @@ static void forget(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long ar
 }
 
 /* SSL_dup of a session without handshake copies the ex_data; the copy is another connection. */
-static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl, void *argp)
+static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl,
+		       void *argp)
 {
 	(void)to, (void)from, (void)idx, (void)argl, (void)argp;
 	*from_d = NULL;
@@ -434,7 +438,8 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 
 struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
 {
-	struct openssl *o = mmap(NULL, sizeof(*o), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct openssl *o =
+		mmap(NULL, sizeof(*o), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool all = true;
 	void *found;
 
@@ -443,13 +448,13 @@ struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
 	o->tls.ops = &ops;
 	o->tls.home = home;
 #define FIND_LIBC(member, name)
-#define FIND_SSL(member, name)                                                                                \
-	found = dlsym(handle, #name);                                                                         \
+#define FIND_SSL(member, name)                                                                               \
+	found = dlsym(handle, #name);                                                                        \
 	memcpy(&member name, &found, sizeof(found));
 #define HOOK(ret, name, params, home, purpose) FIND_##home(o->tls.real., name)
 #include "hooks.def"
 #undef HOOK
-#define MAY(ret, name, params) FIND_SSL(o->, name)
+#define MAY(ret, name, params)  FIND_SSL(o->, name)
 #define NEED(ret, name, params) FIND_SSL(o->, name) all &= found != NULL;
 	OPENSSL_USES
 #undef NEED

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT
+ * Finishes in the background what can't finish now. Invariants: runs only while bytes are at risk; owns a
+ * descriptor table of its own (close_range with CLOSE_RANGE_UNSHARE), into which sockets come by SCM_RIGHTS.
+ * So the program sees no descriptor of ours but for the instant of sending, and closefrom, RLIMIT_NOFILE and
+ * reuse of numbers are no matter.
+ *
+ * A pthread, not a bare clone: setuid() in the program must reach it too. It takes no signals, ends itself
+ * when it has been idle, and does not survive fork: the child starts its own. */
+#include "linger.h"
+#include "config.h"
+#include "conn.h"
+#include "kernel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HELD_MOST     16384 /* past that, or past RLIMIT_NOFILE, the oldest go first */
+#define IDLE_MS       250   /* without work, the thread ends */
+#define FIRST_LOOK_MS 2     /* nothing tells of an acknowledgement: look, and double the pause each time */
+#define LAST_LOOK_MS  512
+#define STACK_SIZE    (256 * 1024)
+#define SEND_TRIES    200 /* the queue of a datagram socket holds 10 */
+#define CLOSE_UNSHARE 2   /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
+
+/* One socket on its way out. */
+struct held {
+	bool used;
+	bool ended; /* the peer's FIN has come */
+	int unacked;
+	unsigned int pause;
+	size_t rest;                 /* of the alert */
+	int64_t next, idle_end, end; /* ms */
+};
+
+struct letter {
+	uint64_t secret;
+	size_t rest;
+	unsigned char alert[CN_REST_MOST];
+};
+
+#define OPEN     (UINT32_C(1) << 31)
+#define STARTING (UINT32_C(1) << 30)
+
+static struct {
+	_Atomic uint32_t door;    /* senders under way, and OPEN or STARTING */
+	_Atomic uint32_t holding; /* sockets held, letters under way included */
+	uint32_t process;         /* cn_process() of the thread */
+	uint64_t secret;
+	struct sockaddr_un address;
+	socklen_t address_length;
+
+	/* The thread's own, by number in its descriptor table. */
+	struct held *held;
+	unsigned char (*alerts)[CN_REST_MOST];
+	int top; /* no number from here on is used */
+	uint32_t count;
+	int epoll;
+} linger;
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- one socket; the same for the background and for exit --- */
+
+static void begin(struct held *h, size_t rest)
+{
+	int64_t now = now_ms();
+
+	*h = (struct held){
+		.used = true,
+		.unacked = INT_MAX,
+		.pause = FIRST_LOOK_MS,
+		.rest = rest,
+		.next = now,
+		.idle_end = now + cn_config.linger_ms,
+		.end = now + cn_config.timeout_ms,
+	};
+}
+
+/* The rest of an alert, then FIN. */
+static void push_rest(struct held *h, int fd, unsigned char *alert)
+{
+	ssize_t put;
+
+	while (h->rest && (put = send(fd, alert, h->rest, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE)) > 0) {
+		h->rest -= (size_t)put;
+		memmove(alert, alert + put, h->rest);
+		if (!h->rest)
+			shutdown(fd, SHUT_WR);
+	}
+}
+
+/* What the peer sent is thrown away, a bounded lot at a time. Returns 0 at its FIN, -1 if the connection is
+ * gone. */
+static int discard(int fd)
+{
+	for (int step = 0; step < 16; step++) {
+		ssize_t got = recv(fd, NULL, 1 << 20, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (got == 0)
+			return 0;
+		if (got < 0)
+			return errno == EAGAIN || errno == EINTR ? 1 : -1;
+	}
+	return 1;
+}
+
+/* True when there is nothing left to wait for. */
+static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
+{
+	int unacked, peer = h->ended ? 0 : discard(fd);
+
+	if (h->rest)
+		push_rest(h, fd, alert);
+	/* After the peer's FIN no data can come that would make close() reset: the kernel delivers the rest
+	 * alone. */
+	h->ended = peer == 0;
+	if (peer < 0 || (h->ended && !h->rest) || now >= h->end)
+		return true;
+	unacked = cn_socket_unacked(fd);
+	if (unacked <= 0 && !h->rest)
+		return true;
+	if (unacked < h->unacked) { /* progress */
+		h->unacked = unacked;
+		h->idle_end = now + cn_config.linger_ms;
+	}
+	h->next = now + h->pause;
+	if (h->pause < LAST_LOOK_MS)
+		h->pause *= 2;
+	return now >= h->idle_end;
+}
+
+/* --- the background --- */
+
+static void give_up(int fd)
+{
+	cn_libc()->close(fd);
+	linger.held[fd].used = false;
+	linger.count--;
+	if (atomic_fetch_sub(&linger.holding, 1) == 1)
+		syscall(SYS_futex, &linger.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void give_up_oldest(void)
+{
+	int oldest = -1;
+
+	for (int fd = 0; fd < linger.top; fd++) {
+		if (linger.held[fd].used && (oldest < 0 || linger.held[fd].end < linger.held[oldest].end))
+			oldest = fd;
+	}
+	if (oldest >= 0)
+		give_up(oldest);
+}
+
+static uint32_t most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < HELD_MOST + 16)
+		return limit.rlim_cur > 32 ? (uint32_t)limit.rlim_cur - 16 : 16;
+	return HELD_MOST;
+}
+
+/* Takes one letter from the door; -1 when there is none. Letters that are not ours are dropped, descriptors
+ * closed. */
+static bool take_letter(int door)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} control;
+	struct letter letter;
+	struct iovec part = {.iov_base = &letter, .iov_len = sizeof(letter)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control.room,
+				 .msg_controllen = sizeof(control)};
+	ssize_t got = recvmsg(door, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = -1;
+
+	if (got < 0)
+		return false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	}
+	if (got != sizeof(letter) || letter.secret != linger.secret || letter.rest > sizeof(letter.alert)) {
+		if (fd >= 0)
+			cn_libc()->close(fd);
+		return true;
+	}
+	if (fd < 0 || fd >= HELD_MOST) { /* lost for want of a number */
+		atomic_fetch_sub(&linger.holding, 1);
+		if (fd >= 0)
+			cn_libc()->close(fd);
+		return true;
+	}
+	begin(&linger.held[fd], letter.rest);
+	memcpy(linger.alerts[fd], letter.alert, letter.rest);
+	linger.count++;
+	if (fd >= linger.top)
+		linger.top = fd + 1;
+	if (linger.count >= most())
+		give_up_oldest();
+	event.data.fd = fd;
+	epoll_ctl(linger.epoll, EPOLL_CTL_ADD, fd, &event);
+	return true;
+}
+
+/* Looks at every socket whose time has come, or that has something to read; returns the ms until the next. */
+static int look_around(const struct epoll_event *events, int count)
+{
+	int64_t now = now_ms(), next = now + IDLE_MS;
+
+	for (int e = 0; e < count; e++)
+		linger.held[events[e].data.fd].next = now;
+	while (linger.top > 0 && !linger.held[linger.top - 1].used)
+		linger.top--;
+	for (int fd = 0; fd < linger.top; fd++) {
+		struct held *h = &linger.held[fd];
+		bool had_ended = h->ended;
+
+		if (!h->used)
+			continue;
+		if (h->next <= now && settled(h, fd, linger.alerts[fd], now)) {
+			give_up(fd);
+			continue;
+		}
+		if (h->ended && !had_ended) /* its EOF would wake us for ever */
+			epoll_ctl(linger.epoll, EPOLL_CTL_DEL, fd, NULL);
+		if (h->next < next)
+			next = h->next;
+	}
+	return (int)(next - now);
+}
+
+static void serve(int door)
+{
+	struct epoll_event events[64], at_door = {.events = EPOLLIN, .data.fd = door};
+	int64_t idle_since = now_ms();
+	int wait = IDLE_MS;
+
+	epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &at_door);
+	for (;;) {
+		int count = epoll_wait(linger.epoll, events, 64, wait);
+		uint32_t open = OPEN;
+
+		while (take_letter(door))
+			;
+		wait = look_around(events, count > 0 ? count : 0);
+		if (atomic_load(&linger.holding))
+			idle_since = now_ms();
+		else if (now_ms() - idle_since >= IDLE_MS &&
+			 atomic_compare_exchange_strong(&linger.door, &open, 0))
+			return; /* the descriptor table goes with the thread */
+	}
+}
+
+static int open_door(void)
+{
+	int door = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un any = {.sun_family = AF_UNIX};
+
+	linger.address_length = sizeof(linger.address);
+	/* No name: the kernel picks an abstract one. */
+	if (door >= 0 && (bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) ||
+			  getsockname(door, (struct sockaddr *)&linger.address, &linger.address_length)))
+		return -1;
+	return door;
+}
+
+static void wake_starter(uint32_t door)
+{
+	atomic_store(&linger.door, door);
+	syscall(SYS_futex, &linger.door, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void *background(void *unused)
+{
+	int door = -1;
+
+	cn_inside = 1;
+	if (syscall(SYS_close_range, 0, UINT_MAX, CLOSE_UNSHARE) == 0) {
+		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
+		door = linger.epoll >= 0 ? open_door() : -1;
+	}
+	wake_starter(door >= 0 ? OPEN : 0);
+	if (door >= 0)
+		serve(door);
+	return unused;
+}
+
+/* pthread_create allocates, so not in a signal handler: one that interrupted malloc would never return. A
+ * handler runs with its signal blocked, so a thread that blocks none, or the same as when it shook hands, is
+ * in none. */
+static __thread uint32_t known_mask __attribute__((tls_model("initial-exec")));
+
+static uint32_t mask_now(void)
+{
+	uint64_t blocked = 0;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	return (uint32_t)(blocked ^ blocked >> 32);
+}
+
+void cn_linger_note_mask(void)
+{
+	known_mask = mask_now();
+}
+
+static bool may_start(void)
+{
+	uint32_t mask = mask_now();
+
+	return mask == 0 || mask == known_mask;
+}
+
+static bool allocate(void)
+{
+	if (!linger.held)
+		linger.held = cn_map(HELD_MOST * sizeof(*linger.held));
+	if (!linger.alerts)
+		linger.alerts = cn_map(HELD_MOST * sizeof(*linger.alerts));
+	if (!linger.secret && syscall(SYS_getrandom, &linger.secret, sizeof(linger.secret), 1) < 0)
+		return false;
+	return linger.held && linger.alerts;
+}
+
+static bool start(void)
+{
+	const struct timespec patience = {.tv_nsec = 50000000};
+	uint32_t closed = 0;
+	sigset_t all, old;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error;
+
+	if (!may_start() || !atomic_compare_exchange_strong(&linger.door, &closed, STARTING))
+		return false;
+	linger.process = cn_process();
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	error = allocate() ? pthread_create(&thread, &attributes, background, NULL) : ENOMEM;
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error) {
+		atomic_store(&linger.door, 0);
+		return false;
+	}
+	while (atomic_load(&linger.door) == STARTING) {
+		if (syscall(SYS_futex, &linger.door, FUTEX_WAIT_PRIVATE, STARTING, &patience, NULL, 0) &&
+		    errno != EAGAIN)
+			break;
+	}
+	return atomic_load(&linger.door) & OPEN;
+}
+
+/* --- the program's threads --- */
+
+static bool come_in(void)
+{
+	uint32_t door = atomic_load(&linger.door);
+
+	if (door && linger.process != cn_process()) { /* the thread stayed in the parent */
+		linger.top = 0;
+		linger.count = 0;
+		atomic_store(&linger.holding, 0);
+		atomic_store(&linger.door, door = 0);
+	}
+	if (!(door & OPEN) && !start())
+		return false;
+	do {
+		door = atomic_load(&linger.door);
+		if (!(door & OPEN))
+			return false;
+	} while (!atomic_compare_exchange_weak(&linger.door, &door, door + 1));
+	return true;
+}
+
+static bool post(int fd, const struct letter *letter)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {.room = {0}};
+	struct iovec part = {.iov_base = (void *)letter, .iov_len = sizeof(*letter)};
+	struct msghdr message = {.msg_name = &linger.address,
+				 .msg_namelen = linger.address_length,
+				 .msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control.room,
+				 .msg_controllen = sizeof(control)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	int out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ssize_t put = -1;
+
+	if (out < 0)
+		return false;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	for (int try = 0; try < SEND_TRIES && put < 0; try++) {
+		put = cn_libc()->sendmsg(out, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (put < 0 && errno != EAGAIN && errno != EINTR)
+			break;
+		if (put < 0)
+			sched_yield();
+	}
+	cn_libc()->close(out);
+	return put >= 0;
+}
+
+bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length)
+{
+	struct letter letter;
+	bool posted;
+
+	if (length > sizeof(letter.alert) || !cn_config.timeout_ms || !cn_config.linger_ms || !come_in())
+		return false;
+	letter.secret = linger.secret;
+	letter.rest = length;
+	memset(letter.alert, 0, sizeof(letter.alert));
+	if (length)
+		memcpy(letter.alert, rest, length);
+	atomic_fetch_add(&linger.holding, 1);
+	posted = post(fd, &letter);
+	if (!posted)
+		atomic_fetch_sub(&linger.holding, 1);
+	atomic_fetch_sub(&linger.door, 1);
+	return posted;
+}
+
+/* --- in place --- */
+
+static _Atomic int64_t here_end;
+
+void cn_linger_begin_here(void)
+{
+	atomic_store(&here_end, now_ms() + cn_config.timeout_ms);
+}
+
+void cn_linger_here(int fd, unsigned char *rest, size_t length)
+{
+	struct held h;
+	int64_t now;
+
+	begin(&h, length);
+	h.end = atomic_load(&here_end);
+	while (now = now_ms(), !settled(&h, fd, rest, now)) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+		poll(&readable, 1, (int)(h.next - now));
+	}
+}
+
+void cn_linger_finish(void)
+{
+	uint32_t holding;
+
+	if (linger.process != cn_process())
+		return;
+	while ((holding = atomic_load(&linger.holding)) != 0) {
+		int64_t left = atomic_load(&here_end) - now_ms();
+		struct timespec patience = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+
+		if (left <= 0 ||
+		    (syscall(SYS_futex, &linger.holding, FUTEX_WAIT_PRIVATE, holding, &patience, NULL, 0) &&
+		     errno == ETIMEDOUT))
+			return;
+	}
+}

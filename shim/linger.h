@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * Finishes in the background what can't finish now: holds a socket open after the program's close until the
+ * peer has acknowledged what was written, the peer's end comes, or a bound passes. Invariants: runs only
+ * while bytes are at risk; owns a descriptor table of its own, so it can't touch a number of the program's,
+ * nor the program one of its. */
+#ifndef CN_LINGER_H
+#define CN_LINGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Takes a reference to the socket `fd`, which the caller is about to close, and with it what is left of an
+ * alert (length <= CN_REST_MOST; FIN follows it). Never waits for the peer. False if it can't be done here
+ * and now (no thread, no memory, no descriptor, a signal handler): the socket is then as before. */
+bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length);
+
+/* Called where the thread is surely in no signal handler: remembers its signal mask, by which cn_linger_adopt
+ * knows whether it may start a thread. */
+void cn_linger_note_mask(void);
+
+/* The same in place, for exit and where no thread may be started: returns when the bytes of `fd` are safe or
+ * the bounds have passed. The total bound (CLOSENOTIFY_TIMEOUT_MS) counts from cn_linger_begin_here(), for
+ * all sockets together. */
+void cn_linger_begin_here(void);
+void cn_linger_here(int fd, unsigned char *rest, size_t length);
+
+/* For exit: waits, within the same bound, for what the background still holds. */
+void cn_linger_finish(void);
+
+#endif

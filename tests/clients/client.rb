@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# client.rb WAY PORT: the everyday ways in which Ruby programs talk TLS to 127.0.0.1:PORT.
+require 'net/http'
+require 'openssl'
+require 'socket'
+
+way, port = ARGV
+
+def connected(port)
+  tcp = TCPSocket.new('127.0.0.1', port)
+  ssl = OpenSSL::SSL::SSLSocket.new(tcp)
+  ssl.connect
+  ssl.write('hello')
+  p ssl.readpartial(100)
+  [ssl, tcp]
+end
+
+case way
+when 'sync_close'
+  ssl, = connected(port)
+  ssl.sync_close = true
+  ssl.close
+when 'no_sync_close'
+  ssl, tcp = connected(port)
+  ssl.close
+  tcp.close
+when 'tcp_close'
+  _, tcp = connected(port)
+  tcp.close
+when 'net_http'
+  http = Net::HTTP.new('127.0.0.1', port)
+  http.use_ssl = true
+  http.verify_mode = OpenSSL::SSL::VERIFY_NONE
+  puts http.get('/').body.size
+end

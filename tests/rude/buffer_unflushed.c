@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * OpenSSL's buffering BIO between session and socket still holds the end of the data; SSL_free, close. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_connect(argc, argv);
+	BIO *bio = BIO_push(BIO_new(BIO_f_buffer()), BIO_new_socket(r.fd, BIO_NOCLOSE));
+
+	r.ssl = rude_session(&r);
+	SSL_set_bio(r.ssl, bio, bio);
+	rude_shake_hands(r.ssl);
+	BIO_flush(bio);
+	rude_write(r.ssl, r.n);
+	if (BIO_wpending(bio) <= 0)
+		rude_fail("BIO_wpending");
+	TELL_VOID(SSL_free(r.ssl));
+	TELL(close(r.fd));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * A forked child closes its copy of the descriptor; the parent goes on. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+	pid_t child = fork();
+
+	if (!child) {
+		TELL(close(r.fd));
+		rude_vanish();
+	}
+	rude_wait_for(child);
+	return rude_goes_on(&r);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * dup3 of something else onto the descriptor, SSL_free. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+	int other = open("/dev/null", O_RDWR);
+
+	TELL(dup3(other, r.fd, O_CLOEXEC));
+	TELL_VOID(SSL_free(r.ssl));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * SSL_write said WANT_WRITE in the middle of a record; exit(0) nevertheless. */
+#include "rude.h"
+
+/* Writes until the socket takes only a part of a record. */
+static void write_until_full(struct rude *r)
+{
+	static char letters[16384];
+	int small = 8192;
+
+	setsockopt(r->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	rude_nonblocking(r->fd);
+	while (SSL_write(r->ssl, letters, sizeof(letters)) > 0)
+		;
+	if (SSL_want(r->ssl) != SSL_WRITING)
+		rude_fail("WANT_WRITE");
+}
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+
+	write_until_full(&r);
+	return 0;
+}

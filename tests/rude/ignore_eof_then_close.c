@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * Takes a bare EOF for an end (SSL_OP_IGNORE_UNEXPECTED_EOF, as Python does); SSL_free, close. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_connect(argc, argv);
+	char bytes[4096];
+	int got;
+
+	SSL_CTX_set_options(r.ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	r.ssl = rude_session(&r);
+	SSL_set_fd(r.ssl, r.fd);
+	rude_shake_hands(r.ssl);
+	rude_write(r.ssl, r.n);
+	while ((got = SSL_read(r.ssl, bytes, sizeof(bytes))) > 0)
+		;
+	printf("SSL_get_error = %d\n", SSL_get_error(r.ssl, got));
+	TELL_VOID(SSL_free(r.ssl));
+	TELL(close(r.fd));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}

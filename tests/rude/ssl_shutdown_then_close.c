@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * No sin: SSL_shutdown, SSL_free, close. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+
+	TELL(SSL_shutdown(r.ssl));
+	TELL_VOID(SSL_free(r.ssl));
+	TELL(close(r.fd));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}

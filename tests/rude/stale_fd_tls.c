@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * close by raw system call, the number goes to another TLS connection; SSL_free of the old, which the new
+ * one survives. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+	SSL *old = r.ssl;
+	int number = r.fd;
+
+	syscall(SYS_close, r.fd);
+	r.fd = rude_tcp(&r);
+	if (r.fd != number)
+		rude_fail("the number");
+	r.ssl = rude_session(&r);
+	SSL_set_fd(r.ssl, r.fd);
+	rude_shake_hands(r.ssl);
+	TELL_VOID(SSL_free(old));
+	return rude_goes_on(&r);
+}

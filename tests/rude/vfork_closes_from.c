@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * A vforked child, in the memory of its parent, closes all from 3 up and execs. Python's subprocess. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+	pid_t child = vfork();
+
+	if (!child) {
+		closefrom(3);
+		execl("/bin/true", "true", NULL);
+		_exit(99);
+	}
+	rude_wait_for(child);
+	return rude_goes_on(&r);
+}
