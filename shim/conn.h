@@ -28,6 +28,8 @@ enum cn_fact {
 	CN_HANDED_OVER = 1 << 11, /* the descriptor was sent to another process */
 	CN_TRIED = 1 << 12,       /* ours was begun; whatever came of it, never a second one */
 	CN_AT_RISK = 1 << 13,     /* at exit: wait for its bytes */
+	CN_SEEN_QUIET = 1 << 14,  /* what the session said of itself, for when it is freed */
+	CN_SEEN_UNSUPPORTED = 1 << 15,
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
@@ -38,7 +40,7 @@ struct cn_label {
 	const char *version;
 };
 
-#define CN_REST_MOST 512
+#define CN_REST_MOST 34816 /* a record and an alert with block padding */
 
 struct cn_conn {
 	_Atomic uint32_t gate;       /* threads inside a call; CLAIMED while a farewell runs */
@@ -58,6 +60,7 @@ struct cn_conn {
 	unsigned char *rest; /* of our alert, when the socket could not take it all: CN_REST_MOST bytes, NULL
 				if never */
 	uint32_t rest_length;
+	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
 };
 
 /* --- descriptors: two levels, so that an untracked close is a load and a branch and costs no memory --- */

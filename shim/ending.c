@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define ONE_RECORD 16384 /* RFC 8446 5.1: the most that fits into a record */
+
 static void remember_label(struct cn_conn *conn, const struct cn_tls_state *state)
 {
 	if (!conn->label)
@@ -21,6 +23,14 @@ static void remember_label(struct cn_conn *conn, const struct cn_tls_state *stat
 		strncpy(conn->label->sni, state->sni, sizeof(conn->label->sni) - 1);
 }
 
+static void remember_state(struct cn_conn *conn, const struct cn_tls_state *state)
+{
+	cn_conn_note(conn, (state->server ? CN_SERVER : 0) | (state->quiet ? CN_SEEN_QUIET : 0) |
+				   (state->unsupported ? CN_SEEN_UNSUPPORTED : 0) |
+				   (state->established ? CN_ESTABLISHED : 0));
+	remember_label(conn, state);
+}
+
 /* Asks the library only when no thread is inside: the session is then ours. */
 static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 {
@@ -29,10 +39,14 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 
 	if (session && !thread_inside) {
 		conn->tls->ops->look(conn->tls, session, &state);
-		cn_conn_note(conn, state.server ? CN_SERVER : 0);
-		remember_label(conn, &state);
-	} else if (!session) {
-		state.established = false; /* freed: nothing can be sent on it any more */
+		/* SENT without an alert, by SSL_set_shutdown, asks for the same as a quiet shutdown. */
+		state.quiet |= state.sent &&
+			       !cn_conn_has(conn, CN_ALERT_PENDING | CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
+		remember_state(conn, &state);
+	} else {
+		state.quiet = cn_conn_has(conn, CN_SEEN_QUIET);
+		state.unsupported = cn_conn_has(conn, CN_SEEN_UNSUPPORTED);
+		state.held = !session && !state.quiet; /* freed: no alert can be made any more */
 	}
 	return state;
 }
@@ -56,14 +70,17 @@ static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *sock
 			 (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
+		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
 		.held = (state.held && !pending) || socket->write_shut,
 		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
-		.quiet = state.quiet || (state.sent && !pending),
+		.quiet = state.quiet,
 		.unclean = status != 0,
 		.said = cn_conn_has(conn, CN_SAID),
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
+		.session_gone = !atomic_load(&conn->session),
+		.undelivered = socket->tcp && socket->unsent > 0 && !socket->peer_shut,
 	};
 }
 
@@ -85,7 +102,8 @@ static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
 
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
  */
-static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
+static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status,
+			  bool last)
 {
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
 				       .exit_always = cn_config.exit_always};
@@ -101,40 +119,44 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
 	if (cn_config.mode == CN_MODE_FIX)
-		done = cn_say_farewell(conn, fd, &plan, &socket, cause != CN_CAUSE_SHUTDOWN);
+		done = cn_say_farewell(conn, fd, &plan, &socket,
+				       cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH);
 	if (done.at_risk)
 		done.lingers = keep_open(conn, fd, cause);
 	if (last)
 		cn_event_end(conn,
 			     &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
+	return cn_config.mode == CN_MODE_FIX ? plan : (struct cn_plan){0};
 }
 
-void cn_end_descriptor(int fd, enum cn_cause cause)
+struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 {
+	struct cn_plan plan = {0};
 	struct cn_conn *conn = cn_conn_at(fd);
-	bool closes = cause != CN_CAUSE_SHUTDOWN;
+	bool closes = cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH;
 	bool claimed;
 
 	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
 	if (!conn || !cn_process_is_real())
-		return;
+		return plan;
 	if (conn->process !=
 	    cn_process()) { /* a fork child: its copy of the table forgets, the wire is not its own */
 		if (closes)
 			cn_conn_remove(conn, fd);
-		return;
+		return plan;
 	}
 	if (!cn_conn_hold(conn))
-		return;
+		return plan;
 	claimed = cn_conn_claim(conn);
 	if (cn_conn_at(fd) == conn) {
-		end(conn, fd, cause, !claimed, 0, closes && atomic_load(&conn->descriptors) == 1);
+		plan = end(conn, fd, cause, !claimed, 0, closes && atomic_load(&conn->descriptors) == 1);
 		if (closes)
 			cn_conn_remove(conn, fd);
 	}
 	if (claimed)
 		cn_conn_release(conn);
 	cn_conn_drop(conn);
+	return plan;
 }
 
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause)

@@ -53,13 +53,13 @@ static void keep_rest(struct cn_conn *conn, const unsigned char *bytes, size_t l
 	conn->rest_length = (uint32_t)length;
 }
 
-static bool send_alert(struct cn_conn *conn, int fd, bool silent)
+static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how)
 {
 	struct cn_sealed sealed;
 	size_t sent;
 
 	cn_conn_note(conn, CN_TRIED);
-	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), silent, &sealed))
+	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed))
 		return false;
 	sent = deliver(fd, sealed.bytes, sealed.length);
 	if (sent < sealed.length && errno == EAGAIN)
@@ -110,7 +110,12 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 	struct cn_farewell done = {0};
 
 	if (plan->alert)
-		done.alert_sent = send_alert(conn, fd, silent);
+		done.alert_sent = send_alert(conn, fd,
+					     &(struct cn_seal){
+						     .silent = silent,
+						     .begun = cn_conn_has(conn, CN_ALERT_PENDING),
+						     .unfinished = plan->finish_write ? conn->unfinished : 0,
+					     });
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
 	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */

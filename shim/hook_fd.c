@@ -16,12 +16,13 @@
 #endif
 
 /* The descriptor, or the sending half of its socket, is about to go. */
-static void ending(int fd, enum cn_cause cause)
+static struct cn_plan ending(int fd, enum cn_cause cause)
 {
 	struct cn_guard guard = cn_guard_enter();
+	struct cn_plan plan = cn_end_descriptor(fd, cause);
 
-	cn_end_descriptor(fd, cause);
 	cn_guard_leave(guard);
+	return plan;
 }
 
 EXPORT int close(int fd)
@@ -40,8 +41,10 @@ EXPORT int close(int fd)
 
 EXPORT int shutdown(int fd, int how)
 {
-	if (__builtin_expect(cn_tracked(fd) != 0, 0) && !cn_inside && how != SHUT_RD)
-		ending(fd, CN_CAUSE_SHUTDOWN);
+	if (__builtin_expect(cn_tracked(fd) != 0, 0) && !cn_inside && how != SHUT_RD) {
+		if (ending(fd, how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_SHUTDOWN_BOTH).spare_reading)
+			how = SHUT_WR;
+	}
 	return cn_libc()->shutdown(fd, how);
 }
 

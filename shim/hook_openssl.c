@@ -107,15 +107,22 @@ static inline struct call enter(SSL *ssl, const void *caller)
 	return call;
 }
 
-static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, bool writing)
+/* `length`: of the write that failed, 0 for all other calls. */
+static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length)
 {
 	struct cn_guard guard = cn_guard_enter();
 
+	enum cn_outcome outcome;
+
 	errno = guard.error;
-	switch (conn->tls->ops->outcome(conn->tls, ssl, ret)) {
+	outcome = conn->tls->ops->outcome(conn->tls, ssl, ret);
+	switch (outcome) {
 	case CN_OUT_WANT:
-		if (writing)
-			cn_conn_note(conn, CN_WRITE_PENDING);
+	case CN_OUT_WANT_WRITE:
+		if (!length)
+			break;
+		cn_conn_note(conn, CN_WRITE_PENDING);
+		conn->unfinished = outcome == CN_OUT_WANT_WRITE && length < UINT32_MAX ? (uint32_t)length : 0;
 		break;
 	case CN_OUT_CLOSED:
 		cn_conn_note(conn, CN_PEER_CLOSED);
@@ -132,8 +139,9 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, bool writing)
 	cn_guard_leave(guard);
 }
 
-/* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see. */
-static inline void leave(struct call call, SSL *ssl, bool ok, int ret, bool writing)
+/* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see; `length`: of a write, SIZE_MAX if it is
+ * not known, 0 for all other calls. */
+static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t length)
 {
 	struct cn_conn *conn = call.conn;
 
@@ -141,8 +149,8 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, bool writ
 	if (!conn)
 		return;
 	if (__builtin_expect(!ok, 0))
-		note_failure(conn, ssl, ret, writing);
-	else if (writing && cn_conn_has(conn, CN_WRITE_PENDING))
+		note_failure(conn, ssl, ret, length);
+	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
 	if (ok && !cn_conn_has(conn, CN_ESTABLISHED)) {
 		struct cn_guard guard = cn_guard_enter();
@@ -165,7 +173,7 @@ static __attribute__((noinline)) void abandon(struct call call)
 
 /* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
  */
-#define SHELL(type, name, params, arguments, missing, succeeded, writing)                                    \
+#define SHELL(type, name, params, arguments, missing, succeeded, length)                                     \
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
 		struct call call = enter(ssl, __builtin_return_address(0));                                  \
@@ -176,31 +184,30 @@ static __attribute__((noinline)) void abandon(struct call call)
 			return missing;                                                                      \
 		}                                                                                            \
 		ret = call.tls->real.name arguments;                                                         \
-		leave(call, ssl, succeeded, (int)ret, writing);                                              \
+		leave(call, ssl, succeeded, (int)ret, length);                                               \
 		return ret;                                                                                  \
 	}
 
-SHELL(int, SSL_connect, (SSL * ssl), (ssl), -1, ret == 1, false)
-SHELL(int, SSL_accept, (SSL * ssl), (ssl), -1, ret == 1, false)
-SHELL(int, SSL_do_handshake, (SSL * ssl), (ssl), -1, ret == 1, false)
-SHELL(int, SSL_read, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
-SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1,
-      false)
-SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, false)
-SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1,
-      false)
+SHELL(int, SSL_connect, (SSL * ssl), (ssl), -1, ret == 1, 0)
+SHELL(int, SSL_accept, (SSL * ssl), (ssl), -1, ret == 1, 0)
+SHELL(int, SSL_do_handshake, (SSL * ssl), (ssl), -1, ret == 1, 0)
+SHELL(int, SSL_read, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, 0)
+SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, 0)
+SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, 0)
+SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, 0)
 /* 0 is its error, 1 and 2 are success and finish. */
 SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0,
-      ret > 0, false)
-SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, ret > 0, true)
+      ret > 0, 0)
+SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, ret > 0,
+      num > 0 ? (size_t)num : SIZE_MAX)
 SHELL(int, SSL_write_ex, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0,
-      ret == 1, true)
+      ret == 1, num ? num : SIZE_MAX)
 SHELL(int, SSL_write_ex2, (SSL * ssl, const void *buf, size_t num, uint64_t flags, size_t *put),
-      (ssl, buf, num, flags, put), 0, ret == 1, true)
+      (ssl, buf, num, flags, put), 0, ret == 1, num ? num : SIZE_MAX)
 SHELL(int, SSL_write_early_data, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put),
-      0, ret == 1, true)
+      0, ret == 1, num ? num : SIZE_MAX)
 SHELL(ssize_t, SSL_sendfile, (SSL * ssl, int fd, off_t offset, size_t size, int flags),
-      (ssl, fd, offset, size, flags), -1, ret >= 0, true)
+      (ssl, fd, offset, size, flags), -1, ret >= 0, SIZE_MAX)
 
 /* --- the program's own goodbye --- */
 
@@ -208,7 +215,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 {
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
-		note_failure(conn, ssl, ret, false);
+		note_failure(conn, ssl, ret, 0);
 	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING | CN_SAID_BY_SHIM))
 		return; /* nothing was sent, whatever the library believes */
 	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {

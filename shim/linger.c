@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -41,7 +42,8 @@ struct held {
 	bool ended; /* the peer's FIN has come */
 	int unacked;
 	unsigned int pause;
-	size_t rest;                 /* of the alert */
+	size_t rest; /* of the alert */
+	unsigned char *alert;
 	int64_t next, idle_end, end; /* ms */
 };
 
@@ -50,6 +52,8 @@ struct letter {
 	size_t rest;
 	unsigned char alert[CN_REST_MOST];
 };
+
+#define LETTER_HEAD offsetof(struct letter, alert)
 
 #define OPEN     (UINT32_C(1) << 31)
 #define STARTING (UINT32_C(1) << 30)
@@ -64,7 +68,6 @@ static struct {
 
 	/* The thread's own, by number in its descriptor table. */
 	struct held *held;
-	unsigned char (*alerts)[CN_REST_MOST];
 	int top; /* no number from here on is used */
 	uint32_t count;
 	int epoll;
@@ -153,6 +156,8 @@ static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 static void give_up(int fd)
 {
 	cn_libc()->close(fd);
+	if (linger.held[fd].alert)
+		munmap(linger.held[fd].alert, CN_REST_MOST);
 	linger.held[fd].used = false;
 	linger.count--;
 	if (atomic_fetch_sub(&linger.holding, 1) == 1)
@@ -204,7 +209,8 @@ static bool take_letter(int door)
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	}
-	if (got != sizeof(letter) || letter.secret != linger.secret || letter.rest > sizeof(letter.alert)) {
+	if (got < (ssize_t)LETTER_HEAD || (size_t)got != LETTER_HEAD + letter.rest ||
+	    letter.secret != linger.secret) {
 		if (fd >= 0)
 			cn_libc()->close(fd);
 		return true;
@@ -216,7 +222,10 @@ static bool take_letter(int door)
 		return true;
 	}
 	begin(&linger.held[fd], letter.rest);
-	memcpy(linger.alerts[fd], letter.alert, letter.rest);
+	if (letter.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
+		memcpy(linger.held[fd].alert, letter.alert, letter.rest);
+	else
+		linger.held[fd].rest = 0;
 	linger.count++;
 	if (fd >= linger.top)
 		linger.top = fd + 1;
@@ -242,7 +251,7 @@ static int look_around(const struct epoll_event *events, int count)
 
 		if (!h->used)
 			continue;
-		if (h->next <= now && settled(h, fd, linger.alerts[fd], now)) {
+		if (h->next <= now && settled(h, fd, h->alert, now)) {
 			give_up(fd);
 			continue;
 		}
@@ -339,11 +348,9 @@ static bool allocate(void)
 {
 	if (!linger.held)
 		linger.held = cn_map(HELD_MOST * sizeof(*linger.held));
-	if (!linger.alerts)
-		linger.alerts = cn_map(HELD_MOST * sizeof(*linger.alerts));
 	if (!linger.secret && syscall(SYS_getrandom, &linger.secret, sizeof(linger.secret), 1) < 0)
 		return false;
-	return linger.held && linger.alerts;
+	return linger.held;
 }
 
 static bool start(void)
@@ -406,7 +413,7 @@ static bool post(int fd, const struct letter *letter)
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {.room = {0}};
-	struct iovec part = {.iov_base = (void *)letter, .iov_len = sizeof(*letter)};
+	struct iovec part = {.iov_base = (void *)letter, .iov_len = LETTER_HEAD + letter->rest};
 	struct msghdr message = {.msg_name = &linger.address,
 				 .msg_namelen = linger.address_length,
 				 .msg_iov = &part,
@@ -443,7 +450,6 @@ bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length)
 		return false;
 	letter.secret = linger.secret;
 	letter.rest = length;
-	memset(letter.alert, 0, sizeof(letter.alert));
 	if (length)
 		memcpy(letter.alert, rest, length);
 	atomic_fetch_add(&linger.holding, 1);

@@ -26,16 +26,22 @@ static struct cn_plan leave_alone(enum cn_reason reason)
 }
 
 /* No goodbye, but what the program did write shall arrive and the stream end in FIN, not RST. */
-static struct cn_plan deliver(enum cn_cause cause, enum cn_reason reason)
+static struct cn_plan deliver(const struct cn_facts *f, enum cn_cause cause, enum cn_reason reason)
 {
 	bool ends = ends_descriptor(cause);
 
-	return (struct cn_plan){.half_close = ends, .drain = ends, .reason = reason};
+	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. */
+	return (struct cn_plan){
+		.half_close = ends,
+		.drain = ends,
+		.spare_reading = cause == CN_CAUSE_SHUTDOWN_BOTH && f->session_gone && f->undelivered,
+		.reason = reason,
+	};
 }
 
-static struct cn_plan say_goodbye(enum cn_cause cause, enum cn_reason reason)
+static struct cn_plan say_goodbye(const struct cn_facts *f, enum cn_cause cause, enum cn_reason reason)
 {
-	struct cn_plan plan = deliver(cause, reason);
+	struct cn_plan plan = deliver(f, cause, reason);
 
 	plan.alert = true;
 	return plan;
@@ -73,8 +79,8 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 			return leave_alone(CN_PEER_TRUNCATED);
 
 		/* 6: close_notify says "you have everything" (RFC 8446 6.1); here the peer has not. */
-		if (f->write_pending || f->held)
-			return deliver(cause, CN_TRUNCATED_BY_US);
+		if ((f->write_pending && !f->one_record) || f->held)
+			return deliver(f, cause, CN_TRUNCATED_BY_US);
 	}
 
 	/* 7: the last thread to leave does it. */
@@ -86,9 +92,9 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 		return leave_alone(CN_ABORT_REQUESTED);
 
 	if (f->said)
-		return deliver(cause, CN_CLEAN); /* 11 */
+		return deliver(f, cause, CN_CLEAN); /* 11 */
 	if (f->said_by_shim)
-		return deliver(cause, CN_REPAIRED);
+		return deliver(f, cause, f->write_pending || f->alert_pending ? CN_COMPLETED : CN_REPAIRED);
 
 	/* 9: nginx on errors, mariadb, Apache's ssl-unclean-shutdown mean it. */
 	if (f->quiet && !rules->quiet_override)
@@ -98,12 +104,18 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 	if (cause == CN_CAUSE_EXIT && f->unclean && !rules->exit_always)
 		return leave_alone(CN_UNCLEAN_EXIT);
 
+	if (f->write_pending) { /* 6, the exception: one record, of which a part is out, is finished first */
+		struct cn_plan plan = say_goodbye(f, cause, CN_COMPLETED);
+
+		plan.finish_write = true;
+		return plan;
+	}
 	if (f->alert_pending)
-		return say_goodbye(cause, CN_COMPLETED); /* 12 */
+		return say_goodbye(f, cause, CN_COMPLETED); /* 12 */
 
 	/* 13, 14: whether the peer's close_notify came first (then this is the reply of RFC 8446 6.1) or not.
 	 */
-	return say_goodbye(cause, CN_REPAIRED);
+	return say_goodbye(f, cause, CN_REPAIRED);
 }
 
 const char *cn_reason_word(enum cn_reason reason)
@@ -132,10 +144,15 @@ const char *cn_reason_word(enum cn_reason reason)
 const char *cn_cause_word(enum cn_cause cause)
 {
 	static const char *const words[CN_CAUSE_COUNT] = {
-		[CN_CAUSE_SSL_FREE] = "SSL_free", [CN_CAUSE_SSL_CLEAR] = "SSL_clear",
-		[CN_CAUSE_SHUTDOWN] = "shutdown", [CN_CAUSE_CLOSE] = "close",
-		[CN_CAUSE_DUP2] = "dup2",         [CN_CAUSE_CLOSE_RANGE] = "close_range",
-		[CN_CAUSE_FCLOSE] = "fclose",     [CN_CAUSE_EXIT] = "exit",
+		[CN_CAUSE_SSL_FREE] = "SSL_free",
+		[CN_CAUSE_SSL_CLEAR] = "SSL_clear",
+		[CN_CAUSE_SHUTDOWN] = "shutdown",
+		[CN_CAUSE_SHUTDOWN_BOTH] = "shutdown",
+		[CN_CAUSE_CLOSE] = "close",
+		[CN_CAUSE_DUP2] = "dup2",
+		[CN_CAUSE_CLOSE_RANGE] = "close_range",
+		[CN_CAUSE_FCLOSE] = "fclose",
+		[CN_CAUSE_EXIT] = "exit",
 		[CN_CAUSE_REUSE] = "reuse",
 	};
 

@@ -10,7 +10,8 @@
 enum cn_cause {
 	CN_CAUSE_SSL_FREE,
 	CN_CAUSE_SSL_CLEAR,
-	CN_CAUSE_SHUTDOWN, /* shutdown(fd, SHUT_WR or SHUT_RDWR) */
+	CN_CAUSE_SHUTDOWN,      /* shutdown(fd, SHUT_WR) */
+	CN_CAUSE_SHUTDOWN_BOTH, /* shutdown(fd, SHUT_RDWR) */
 	CN_CAUSE_CLOSE,
 	CN_CAUSE_DUP2,
 	CN_CAUSE_CLOSE_RANGE,
@@ -50,6 +51,7 @@ struct cn_facts {
 	bool fatal;           /* SSL_ERROR_SSL, SSL_ERROR_SYSCALL, a fatal alert either way */
 	bool peer_truncated;  /* reset, or EOF without close_notify */
 	bool write_pending;   /* a write that the program began is unfinished */
+	bool one_record;      /* and what is left of it is one record of known length */
 	bool held;            /* ciphertext in user space, or FIN already sent without close_notify */
 	bool thread_inside;   /* another thread is in a call on this session */
 	bool abort_requested; /* SO_LINGER {on, 0} */
@@ -58,6 +60,8 @@ struct cn_facts {
 	bool said;            /* the program's close_notify was delivered */
 	bool said_by_shim;    /* ours was */
 	bool alert_pending;   /* the program's SSL_shutdown met WANT_WRITE */
+	bool session_gone;    /* SSL_free has been: nobody reads through TLS any more */
+	bool undelivered;     /* bytes that the peer has not acknowledged, and it may still send */
 };
 
 struct cn_rules {
@@ -66,9 +70,11 @@ struct cn_rules {
 };
 
 struct cn_plan {
-	bool alert;      /* send close_notify, or the rest of one that was begun */
-	bool half_close; /* shutdown(SHUT_WR) */
-	bool drain;      /* read unread input away */
+	bool alert;         /* send close_notify, or the rest of one that was begun */
+	bool finish_write;  /* before the alert: the half record of an unfinished write */
+	bool half_close;    /* shutdown(SHUT_WR) */
+	bool drain;         /* read unread input away */
+	bool spare_reading; /* SHUT_RDWR is to be SHUT_WR: data that comes in after it would cause RST */
 	enum cn_reason reason;
 };
 

@@ -14,10 +14,11 @@ struct cn_conn;
 /* How a call on a session ended. */
 enum cn_outcome {
 	CN_OUT_OK,
-	CN_OUT_WANT,      /* would block, or wants a callback: to be repeated */
-	CN_OUT_CLOSED,    /* the peer's close_notify */
-	CN_OUT_TRUNCATED, /* the peer's end or reset without one */
-	CN_OUT_FATAL,     /* a fatal alert either way, or any other error the session does not survive */
+	CN_OUT_WANT,       /* would block, or wants a callback: to be repeated */
+	CN_OUT_WANT_WRITE, /* would block with bytes of a record begun */
+	CN_OUT_CLOSED,     /* the peer's close_notify */
+	CN_OUT_TRUNCATED,  /* the peer's end or reset without one */
+	CN_OUT_FATAL,      /* a fatal alert either way, or any other error the session does not survive */
 };
 
 struct cn_tls_state {
@@ -30,6 +31,13 @@ struct cn_tls_state {
 	bool server;
 	const char *version;
 	const char *sni; /* NULL if none */
+};
+
+/* How to say it. */
+struct cn_seal {
+	bool silent;       /* the program's callbacks must not run, their data may be gone */
+	bool begun;        /* the program's own was begun: only what is left of it */
+	size_t unfinished; /* length of a write whose only record is half out and goes first; 0: none */
 };
 
 /* A close_notify, encrypted and in memory. */
@@ -45,10 +53,9 @@ struct cn_tls_ops {
 	void (*look)(struct cn_tls *tls, void *session, struct cn_tls_state *state);
 	/* Classifies a call that returned failure; leaves the error queue alone. */
 	enum cn_outcome (*outcome)(struct cn_tls *tls, void *session, int ret);
-	/* Encrypts close_notify, or what is left of one that was begun, into memory: no I/O, no signal, error
-	 * queue as found. `silent`: the program's callbacks must not run, their data may be gone. False:
-	 * nothing may be sent. */
-	bool (*seal)(struct cn_tls *tls, void *session, bool silent, struct cn_sealed *sealed);
+	/* Encrypts close_notify into memory: no I/O, no signal, error queue as found. False: nothing may be
+	 * sent. */
+	bool (*seal)(struct cn_tls *tls, void *session, const struct cn_seal *how, struct cn_sealed *sealed);
 	void (*unseal)(struct cn_tls *tls, struct cn_sealed *sealed);
 };
 

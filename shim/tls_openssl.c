@@ -80,28 +80,32 @@ struct openssl {
 #undef MAY
 };
 
-enum { /* values of OpenSSL's headers, the same from 1.1.0 on */
-       SENT = 1,
-       RECEIVED = 2,
-       ERROR_SSL = 1,
-       ERROR_SYSCALL = 5,
-       ERROR_ZERO_RETURN = 6,
-       WANT_NOTHING = 1,
-       CTRL_MODE = 33,
-       MODE_ASYNC = 0x100,
-       OP_IGNORE_UNEXPECTED_EOF = 0x80,
-       REASON_UNEXPECTED_EOF = 294,
-       REASON_MASK = 0xfff,
-       EX_INDEX_SSL = 0,
-       BIO_RESET = 1,
-       BIO_EOF = 2,
-       BIO_INFO = 3,
-       BIO_WPENDING = 13,
-       BIO_KTLS_SEND = 73,
-       BIO_SHOULD_RETRY = 8,
-       BIO_TYPE_BUFFER = 9 | 0x200,
-       BIO_TYPE_SOURCE_SINK = 0x400,
-       BIO_TYPE_DESCRIPTOR = 0x100,
+/* Values of OpenSSL's headers, the same from 1.1.0 on. */
+enum {
+	WANT_WRITING = 2,
+	MODE_MOVING_BUFFER = 2,
+	RECORD_MOST = 16384,
+	SENT = 1,
+	RECEIVED = 2,
+	ERROR_SSL = 1,
+	ERROR_SYSCALL = 5,
+	ERROR_ZERO_RETURN = 6,
+	WANT_NOTHING = 1,
+	CTRL_MODE = 33,
+	MODE_ASYNC = 0x100,
+	OP_IGNORE_UNEXPECTED_EOF = 0x80,
+	REASON_UNEXPECTED_EOF = 294,
+	REASON_MASK = 0xfff,
+	EX_INDEX_SSL = 0,
+	BIO_RESET = 1,
+	BIO_EOF = 2,
+	BIO_INFO = 3,
+	BIO_WPENDING = 13,
+	BIO_KTLS_SEND = 73,
+	BIO_SHOULD_RETRY = 8,
+	BIO_TYPE_BUFFER = 9 | 0x200,
+	BIO_TYPE_SOURCE_SINK = 0x400,
+	BIO_TYPE_DESCRIPTOR = 0x100,
 };
 
 static struct openssl *of(struct cn_tls *tls)
@@ -188,7 +192,7 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	case ERROR_SYSCALL:
 		/* An old error that the program left in the queue hides a mere WANT_READ. */
 		if (would_block(o, session))
-			return CN_OUT_WANT;
+			break;
 		if (verdict == ERROR_SSL)
 			return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF
 				       ? CN_OUT_TRUNCATED
@@ -197,8 +201,9 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 			       ? CN_OUT_TRUNCATED
 			       : CN_OUT_FATAL;
 	default:
-		return CN_OUT_WANT;
+		break;
 	}
+	return o->SSL_want(session) == WANT_WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
 }
 
 /* --- the goodbye, into memory --- */
@@ -224,22 +229,48 @@ static void give_memory(struct openssl *o, BIO *memory)
 		o->BIO_free(memory);
 }
 
-/* SSL_shutdown with `bio` in the place of the write BIO. Restoring by SSL_set_bio would leak a reference when
- * read and write BIO are the same. */
-static int shutdown_into(struct openssl *o, SSL *ssl, BIO *bio)
+/* Brings the half of a record that the socket did not take into `memory`. OpenSSL has the record encrypted;
+ * it wants to see a write of the same length again and takes nothing from it. But where that write had to
+ * make several records it would encrypt the dummy, so what came out must not end in whole records. */
+static bool finish_write(struct openssl *o, SSL *ssl, BIO *memory, size_t unfinished)
 {
-	BIO *old = o->SSL_get_wbio(ssl);
-	int ret;
+	static const unsigned char dummy[RECORD_MOST];
+	const unsigned char *bytes = NULL;
+	long length;
 
-	o->BIO_up_ref(old);
-	o->BIO_up_ref(bio);
-	o->SSL_set0_wbio(ssl, bio);
-	ret = o->tls.real.SSL_shutdown(ssl);
-	o->SSL_set0_wbio(ssl, old);
-	return ret;
+	o->SSL_ctrl(ssl, CTRL_MODE, MODE_MOVING_BUFFER, NULL);
+	if (unfinished > sizeof(dummy) ||
+	    o->tls.real.SSL_write(ssl, dummy, (int)unfinished) != (int)unfinished)
+		return false;
+	length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&bytes);
+	for (long start = 0; start + 5 <= length; start++) {
+		long at = start;
+
+		while (at + 5 <= length && bytes[at] == 23 && bytes[at + 1] == 3 && bytes[at + 2] == 3)
+			at += 5 + (bytes[at + 3] << 8 | bytes[at + 4]);
+		if (at == length)
+			return false;
+	}
+	return length > 0;
 }
 
-static bool seal(struct cn_tls *tls, void *session, bool silent, struct cn_sealed *sealed)
+/* With the memory BIO in the place of the write BIO. Restoring by SSL_set_bio would leak a reference when
+ * read and write BIO are the same. */
+static bool say_into(struct openssl *o, SSL *ssl, BIO *memory, size_t unfinished)
+{
+	BIO *old = o->SSL_get_wbio(ssl);
+	bool said;
+
+	o->BIO_up_ref(old);
+	o->BIO_up_ref(memory);
+	o->SSL_set0_wbio(ssl, memory);
+	said = (!unfinished || finish_write(o, ssl, memory, unfinished)) &&
+	       o->tls.real.SSL_shutdown(ssl) >= 0;
+	o->SSL_set0_wbio(ssl, old);
+	return said;
+}
+
+static bool seal(struct cn_tls *tls, void *session, const struct cn_seal *how, struct cn_sealed *sealed)
 {
 	struct openssl *o = of(tls);
 	int flags = o->SSL_get_shutdown(session);
@@ -247,24 +278,24 @@ static bool seal(struct cn_tls *tls, void *session, bool silent, struct cn_seale
 	info_callback *info = o->SSL_get_info_callback(session);
 	BIO *memory;
 	long length = 0;
-	int ret;
 
 	o->ERR_set_mark();
 	memory = take_memory(o);
 	if (!memory)
 		goto out;
-	if (silent) {
+	if (how->silent) {
 		o->SSL_set_info_callback(session, no_info);
 		o->SSL_set_msg_callback(session, NULL); /* has no getter; the session is at its end */
 	}
-	if (quiet) /* only under CLOSENOTIFY_QUIET=override */
+	if (quiet) /* only under CLOSENOTIFY_QUIET=override, as is SENT without an alert */
 		o->SSL_set_quiet_shutdown(session, 0);
-	ret = shutdown_into(o, session, memory);
-	if (ret >= 0)
+	if (!how->begun)
+		o->SSL_set_shutdown(session, flags & ~SENT);
+	if (say_into(o, session, memory, how->unfinished))
 		length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&sealed->bytes);
 	if (quiet)
 		o->SSL_set_quiet_shutdown(session, 1);
-	if (silent)
+	if (how->silent)
 		o->SSL_set_info_callback(session, info);
 	if (length <= 0) {
 		o->SSL_set_shutdown(session, flags);
@@ -313,19 +344,25 @@ int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl)
 int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl)
 {
 	struct openssl *o = of(tls);
-	BIO *nowhere = o->BIO_new_socket(-1, 0), *old = o->SSL_get_rbio(ssl);
-	int ret;
+	BIO *nowhere = o->BIO_new_socket(-1, 0), *rbio = o->SSL_get_rbio(ssl), *wbio = o->SSL_get_wbio(ssl);
+	int ret, error;
 
-	if (!nowhere || !old) {
+	if (!nowhere || !rbio || !wbio) {
 		errno = EBADF;
 		return -1;
 	}
-	o->BIO_up_ref(old);
+	o->BIO_up_ref(rbio);
+	o->BIO_up_ref(wbio);
 	o->BIO_up_ref(nowhere);
 	o->SSL_set0_rbio(ssl, nowhere);
-	ret = shutdown_into(o, ssl, nowhere);
-	o->SSL_set0_rbio(ssl, old);
+	o->BIO_up_ref(nowhere);
+	o->SSL_set0_wbio(ssl, nowhere);
+	ret = o->tls.real.SSL_shutdown(ssl);
+	error = errno;
+	o->SSL_set0_rbio(ssl, rbio);
+	o->SSL_set0_wbio(ssl, wbio);
 	o->BIO_free(nowhere);
+	errno = error;
 	return ret;
 }
 
@@ -342,14 +379,15 @@ static long ms_until(const struct timespec *end)
  * stream stays aligned for the program. Returns SSL_read's outcome. */
 static enum cn_outcome read_away(struct openssl *o, SSL *ssl, BIO *memory, int fd)
 {
+	enum cn_outcome seen;
 	char bytes[4096];
 	ssize_t got;
 	int ret;
 
 	do {
 		ret = o->tls.real.SSL_read(ssl, bytes, sizeof(bytes));
-		if (ret <= 0 && outcome(&o->tls, ssl, ret) != CN_OUT_WANT)
-			return outcome(&o->tls, ssl, ret);
+		if (ret <= 0 && (seen = outcome(&o->tls, ssl, ret)) != CN_OUT_WANT)
+			return seen;
 		if (ret <= 0) {
 			got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 			if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
@@ -374,12 +412,10 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	end.tv_nsec += (long)(wait_ms % 1000) * 1000000;
 
 	/* Our own alert first, if the socket could not take it. */
-	while (ret < 0 && outcome(tls, ssl, ret) == CN_OUT_WANT && !(o->SSL_get_shutdown(ssl) & RECEIVED)) {
+	while (ret < 0 && outcome(tls, ssl, ret) == CN_OUT_WANT_WRITE) {
 		struct pollfd can_write = {.fd = write_fd, .events = POLLOUT};
 		long left = ms_until(&end);
 
-		if (o->SSL_want(ssl) != 2) /* SSL_WRITING */
-			break;
 		if (left <= 0 || poll(&can_write, 1, (int)left) == 0)
 			return ret;
 		ret = cn_openssl_shutdown(tls, ssl);

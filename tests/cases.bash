@@ -15,19 +15,19 @@ CASES=(
 	'python_unwrap       | python3: SSLSocket.unwrap()           | client | --send 100 --send-when request | closed | closed'
 	'python_urllib       | python3: urllib.request               | client | --http 3000 | truncated | truncated'
 	'python_http_client  | python3: http.client                  | client | --http 3000 | truncated | truncated'
-	'python_smtplib      | python3: smtplib.SMTP_SSL             | client | --request 220_judge\r\n250_judge\r\n250_judge\r\n221_bye\r\n | truncated | truncated'
-	'ruby_sync_close     | ruby: SSLSocket#close with sync_close | client | --send 100 --send-when request | closed | closed'
-	'ruby_no_sync_close  | ruby: SSLSocket#close without sync_close | client | --send 100 --send-when request | closed | closed'
+	'python_smtplib      | python3: smtplib.SMTP_SSL             | client | --request 220_judge\r\n250_judge\r\n221_bye\r\n | truncated | truncated'
+	'ruby_sync_close     | ruby: SSLSocket#close with sync_close | client | --send 100 --send-when request --silent-end | closed | closed'
+	'ruby_no_sync_close  | ruby: SSLSocket#close without sync_close | client | --send 100 --send-when request --silent-end | closed | closed'
 	'ruby_tcp_close      | ruby: TCPSocket#close under an SSLSocket | client | --send 100 --send-when request | truncated | truncated'
-	'ruby_net_http       | ruby: net/http                        | client | --http 3000 | closed | closed'
-	'perl_close          | perl: IO::Socket::SSL                 | client | --send 100 --send-when request | closed | closed'
+	'ruby_net_http       | ruby: net/http                        | client | --http 3000 --silent-end | closed | closed'
+	'perl_close          | perl: IO::Socket::SSL                 | client | --send 100 --send-when request --silent-end | closed | closed'
 	'openssl_s_client    | openssl s_client                      | client | --no-tickets | closed | closed'
 	'openssl_s_client_eof| openssl s_client, after the server ended | client | --http 3000 --first both | closed | closed'
-	'curl                | curl                                  | client | --http 3000 | closed | closed'
+	'curl                | curl                                  | client | --http 3000 --silent-end | closed | closed'
 	'socat_client        | socat OPENSSL:                        | client | --no-tickets | closed | closed'
 	'ncat_client         | ncat --ssl                            | client | --send 100 --send-when request --first both | truncated | truncated'
 	'redis_cli           | redis-cli --tls                       | client | --request +PONG\r\n | truncated | truncated'
-	'stunnel_client      | stunnel, client                       | daemon_client | --http 3000 | closed | closed'
+	'stunnel_client      | stunnel, client                       | daemon_client | --http 3000 --first both | closed | closed'
 	'wget                | wget (GnuTLS)                         | client | --http 3000 | truncated | truncated'
 	'aria2c              | aria2c (GnuTLS)                       | client | --http 3000 | truncated | truncated'
 	'python_raw_server   | python3: raw socket                   | server | --request hello | truncated | truncated'
@@ -36,9 +36,9 @@ CASES=(
 	'openssl_s_server_q  | openssl s_server                      | server | --first close_notify | closed | closed'
 	'socat_listen        | socat OPENSSL-LISTEN:                 | server | | closed | closed'
 	'ncat_listen         | ncat -l --ssl                         | server | | truncated | truncated'
-	'ncat_exec           | ncat -l --ssl -c                      | server | | truncated | truncated'
-	'nginx               | nginx                                 | daemon | --request GET_/file_HTTP/1.0\r\n\r\n | closed | closed'
-	'redis_server        | redis-server                          | daemon | --request PING\r\nQUIT\r\n | closed | closed'
+	'ncat_exec           | ncat -l --ssl -c                      | server | --silent-end | closed | closed'
+	'nginx               | nginx                                 | daemon | --request GET_/file_HTTP/1.0\r\n\r\n --silent-end | closed | closed'
+	'redis_server        | redis-server                          | daemon | --request PING\r\nQUIT\r\n --silent-end | closed | closed'
 	'stunnel_server      | stunnel, server                       | daemon | --request hello\n | closed | closed'
 )
 
@@ -103,6 +103,15 @@ nginx() {
 redis_server() {
 	program redis-server --bind 127.0.0.1 --port 0 --tls-port "$(free_port)" --save '' --dir "$WORK" \
 		--tls-cert-file "$CERT" --tls-key-file "$KEY" --tls-ca-cert-file "$CERT" --tls-auth-clients no
+}
+
+# What a server that stops short does to its peers: they fail. Served by scripts, without a Content-Length.
+python_cgi() {
+	mkdir cgi-bin
+	printf '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"\ncat file\n' >cgi-bin/bytes
+	printf '#!/bin/sh\nGIT_HTTP_EXPORT_ALL=1 GIT_PROJECT_ROOT=%s exec git http-backend\n' "$WORK" >cgi-bin/git
+	chmod +x cgi-bin/*
+	program python3 "$CLIENTS/server.py" cgi "$CERT" "$KEY" "$TLS"
 }
 
 stunnel_server() {
@@ -199,7 +208,7 @@ case_of() {
 		[ "${name%% *}" = "$1" ] || continue
 		read -r PROGRAM <<<"$PROGRAM"
 		read -r ROLE <<<"$ROLE"
-		read -ra JUDGE_ARGS <<<"${judge//\\/\\\\}"
+		read -ra JUDGE_ARGS <<<"$judge"
 		for i in "${!JUDGE_ARGS[@]}"; do
 			[[ ${JUDGE_ARGS[i]} != *\\* ]] || JUDGE_ARGS[i]=${JUDGE_ARGS[i]//_/ }
 		done
@@ -218,7 +227,7 @@ measure() {
 	yes 'a line of a file' | head -c 3000 >"$WORK/file"
 	case $ROLE in
 	*client)
-		start_judge --tls "$TLS" "${JUDGE_ARGS[@]}"
+		start_judge --tls "$TLS" --cert "$CERT" --key "$KEY" "${JUDGE_ARGS[@]}"
 		PORT=$JUDGE_PORT
 		[ -z "$how" ] || relay
 		start "$1"

@@ -49,7 +49,7 @@ def http_client():
 
 def smtplib_quit():
     with smtplib.SMTP_SSL('127.0.0.1', port, context=context) as connection:
-        print(connection.noop())
+        print(connection.ehlo())
 
 
 def ssl_connection():

@@ -26,5 +26,5 @@ def cgi():
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[2], sys.argv[3])
-context.maximum_version = ssl.TLSVersion['TLSv' + sys.argv[4].replace('.', '_')]
+context.minimum_version = context.maximum_version = ssl.TLSVersion['TLSv' + sys.argv[4].replace('.', '_')]
 globals()[sys.argv[1]]()

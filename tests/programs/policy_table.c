@@ -26,7 +26,10 @@ enum {
 	SAID = 1 << 13,
 	SAID_BY_SHIM = 1 << 14,
 	ALERT_PENDING = 1 << 15,
-	ALL = (1 << 16) - 1,
+	ONE_RECORD = 1 << 16,
+	SESSION_GONE = 1 << 17,
+	UNDELIVERED = 1 << 18,
+	ALL = (1 << 19) - 1,
 	USUAL = OWNER | ESTABLISHED,
 };
 
@@ -52,6 +55,9 @@ static const struct {
 	FACT(SAID, said),
 	FACT(SAID_BY_SHIM, said_by_shim),
 	FACT(ALERT_PENDING, alert_pending),
+	FACT(ONE_RECORD, one_record),
+	FACT(SESSION_GONE, session_gone),
+	FACT(UNDELIVERED, undelivered),
 #undef FACT
 };
 
@@ -59,7 +65,7 @@ static const struct {
 
 _Static_assert(sizeof(struct cn_facts) == FACTS * sizeof(bool), "a new fact needs a bit here");
 _Static_assert(sizeof(struct cn_rules) == 2 * sizeof(bool), "a new rule needs a place in every_case()");
-_Static_assert(CN_CAUSE_COUNT == 9, "a new cause needs a place in takes_descriptor()");
+_Static_assert(CN_CAUSE_COUNT == 10, "a new cause needs a place in takes_descriptor()");
 _Static_assert(CN_REASON_COUNT == 15, "a new reason needs a row in oracle[]");
 
 static struct cn_facts facts_of(unsigned int bits)
@@ -88,14 +94,18 @@ static void put_case(const char *title, unsigned int bits, struct cn_rules rules
 
 static void put_plan(const char *title, struct cn_plan plan)
 {
-	printf("; %s %s%s%s%s", title, cn_reason_word(plan.reason), plan.alert ? "+alert" : "",
-	       plan.half_close ? "+half_close" : "", plan.drain ? "+drain" : "");
+	printf("; %s %s%s%s%s%s%s", title, cn_reason_word(plan.reason), plan.finish_write ? "+finish_write" : "",
+	       plan.alert ? "+alert" : "", plan.half_close ? "+half_close" : "", plan.drain ? "+drain" : "",
+	       plan.spare_reading ? "+spare_reading" : "");
 }
 
 static bool same(struct cn_plan a, struct cn_plan b)
 {
-	return a.alert == b.alert && a.half_close == b.half_close && a.drain == b.drain && a.reason == b.reason;
+	return a.alert == b.alert && a.finish_write == b.finish_write && a.half_close == b.half_close &&
+	       a.drain == b.drain && a.spare_reading == b.spare_reading && a.reason == b.reason;
 }
+
+_Static_assert(sizeof(struct cn_plan) == 5 * sizeof(bool) + sizeof(enum cn_reason) + 3, "a new deed needs a place in same()");
 
 static void expect(const char *title, unsigned int bits, struct cn_rules rules, enum cn_cause cause,
 		   struct cn_plan wanted)
@@ -117,6 +127,7 @@ enum deeds {
 	NOTHING, /* the real call only */
 	DELIVER, /* half-close and drain, if the descriptor goes */
 	GOODBYE, /* and the alert before */
+	FINISH,  /* and before that the rest of a record */
 };
 
 static bool takes_descriptor(enum cn_cause cause)
@@ -125,11 +136,19 @@ static bool takes_descriptor(enum cn_cause cause)
 	       cause == CN_CAUSE_FCLOSE || cause == CN_CAUSE_EXIT;
 }
 
-static struct cn_plan plan_of(enum deeds deeds, enum cn_reason reason, enum cn_cause cause)
+static struct cn_plan plan_of(enum deeds deeds, enum cn_reason reason, unsigned int bits, enum cn_cause cause)
 {
 	bool end = deeds != NOTHING && takes_descriptor(cause);
 
-	return (struct cn_plan){.alert = deeds == GOODBYE, .half_close = end, .drain = end, .reason = reason};
+	return (struct cn_plan){
+		.alert = deeds >= GOODBYE,
+		.finish_write = deeds == FINISH,
+		.half_close = end,
+		.drain = end,
+		.spare_reading = deeds != NOTHING && cause == CN_CAUSE_SHUTDOWN_BOTH && (bits & SESSION_GONE) &&
+				 (bits & UNDELIVERED),
+		.reason = reason,
+	};
 }
 
 /* --- each row alone, for every cause --- */
@@ -150,6 +169,14 @@ static const struct {
 	{"5 fatal error or alert", USUAL | FATAL, {0}, NOTHING, CN_FATAL_SEEN, false},
 	{"5 reset or EOF by the peer", USUAL | PEER_TRUNCATED, {0}, NOTHING, CN_PEER_TRUNCATED, false},
 	{"6 unfinished write", USUAL | WRITE_PENDING, {0}, DELIVER, CN_TRUNCATED_BY_US, false},
+	{"6 one record, finished first", USUAL | WRITE_PENDING | ONE_RECORD, {0}, FINISH, CN_COMPLETED, false},
+	{"6 one record, but more is held", USUAL | WRITE_PENDING | ONE_RECORD | HELD, {0}, DELIVER,
+	 CN_TRUNCATED_BY_US, false},
+	{"6 one record, but a thread inside", USUAL | WRITE_PENDING | ONE_RECORD | THREAD_INSIDE, {0}, NOTHING,
+	 CN_DEFERRED, false},
+	{"6 one record, but quiet", USUAL | WRITE_PENDING | ONE_RECORD | IS_QUIET, {0}, NOTHING, CN_QUIET, false},
+	{"6 one record was finished", USUAL | WRITE_PENDING | ONE_RECORD | SAID_BY_SHIM, {0}, DELIVER, CN_COMPLETED,
+	 false},
 	{"6 ciphertext still held", USUAL | HELD, {0}, DELIVER, CN_TRUNCATED_BY_US, false},
 	{"6 even if an alert was begun", USUAL | HELD | ALERT_PENDING, {0}, DELIVER, CN_TRUNCATED_BY_US, false},
 	{"6 a FIN would break the write of a thread", USUAL | WRITE_PENDING | THREAD_INSIDE, {0}, NOTHING,
@@ -175,6 +202,11 @@ static const struct {
 	{"12 the program gave up its alert", USUAL | ALERT_PENDING, {0}, GOODBYE, CN_COMPLETED, false},
 	{"13, 14 all else", USUAL, {0}, GOODBYE, CN_REPAIRED, false},
 	{"14 ours was said before", USUAL | SAID_BY_SHIM, {0}, DELIVER, CN_REPAIRED, false},
+	{"12 ours was finished before", USUAL | ALERT_PENDING | SAID_BY_SHIM, {0}, DELIVER, CN_COMPLETED, false},
+	{"14 SHUT_RDWR that would lose the goodbye", USUAL | SAID_BY_SHIM | SESSION_GONE | UNDELIVERED, {0}, DELIVER,
+	 CN_REPAIRED, false},
+	{"2 SHUT_RDWR on another's connection", USUAL | SHARED | SESSION_GONE | UNDELIVERED, {0}, NOTHING, CN_SHARED,
+	 false},
 	{"14 ours was said before, SENT stands", USUAL | SAID_BY_SHIM | IS_QUIET, {0}, DELIVER, CN_REPAIRED, false},
 };
 
@@ -185,7 +217,8 @@ static void check_rows(void)
 			bool other = rows[i].only_exit && cause != CN_CAUSE_EXIT;
 
 			expect(rows[i].row, rows[i].bits, rows[i].rules, cause,
-			       plan_of(other ? GOODBYE : rows[i].deeds, other ? CN_REPAIRED : rows[i].reason, cause));
+			       plan_of(other ? GOODBYE : rows[i].deeds, other ? CN_REPAIRED : rows[i].reason, rows[i].bits,
+				       cause));
 		}
 	}
 }
@@ -216,7 +249,10 @@ static bool row_4a(const struct question *q) { return open_question(q, UNSUPPORT
 static bool row_4b(const struct question *q) { return open_question(q, ALL) && !has(q, ESTABLISHED); }
 static bool row_5a(const struct question *q) { return open_question(q, FATAL); }
 static bool row_5b(const struct question *q) { return open_question(q, PEER_TRUNCATED); }
-static bool row_6(const struct question *q) { return open_question(q, WRITE_PENDING | HELD); }
+static bool row_6(const struct question *q)
+{
+	return open_question(q, HELD) || (open_question(q, WRITE_PENDING) && !has(q, ONE_RECORD));
+}
 static bool row_6_hands_off(const struct question *q) { return row_6(q) && has(q, THREAD_INSIDE | ABORT_REQUESTED); }
 static bool row_7(const struct question *q) { return has(q, THREAD_INSIDE); }
 static bool row_8(const struct question *q) { return has(q, ABORT_REQUESTED); }
@@ -226,7 +262,12 @@ static bool row_10(const struct question *q)
 	return open_question(q, UNCLEAN) && q->cause == CN_CAUSE_EXIT && !q->rules.exit_always;
 }
 static bool row_11(const struct question *q) { return has(q, SAID); }
+static bool ours_completed(const struct question *q)
+{
+	return has(q, SAID_BY_SHIM) && has(q, WRITE_PENDING | ALERT_PENDING);
+}
 static bool ours_is_out(const struct question *q) { return has(q, SAID_BY_SHIM); }
+static bool row_6_one_record(const struct question *q) { return open_question(q, WRITE_PENDING); }
 static bool row_12(const struct question *q) { return has(q, ALERT_PENDING); }
 static bool row_14(const struct question *q) { return q != NULL; }
 
@@ -250,7 +291,9 @@ static const struct {
 	{row_9, CN_QUIET, NOTHING, true},
 	{row_10, CN_UNCLEAN_EXIT, NOTHING, true},
 	{row_11, CN_CLEAN, DELIVER, false},
+	{ours_completed, CN_COMPLETED, DELIVER, false},
 	{ours_is_out, CN_REPAIRED, DELIVER, false},
+	{row_6_one_record, CN_COMPLETED, FINISH, true},
 	{row_12, CN_COMPLETED, GOODBYE, false},
 	{row_14, CN_REPAIRED, GOODBYE, false},
 };
@@ -271,7 +314,7 @@ static void check_order(const struct question *q)
 		met_in_pairs[first][i]++;
 	}
 	met[first]++;
-	expect("first match", q->bits, q->rules, q->cause, plan_of(oracle[first].deeds, oracle[first].reason, q->cause));
+	expect("first match", q->bits, q->rules, q->cause, plan_of(oracle[first].deeds, oracle[first].reason, q->bits, q->cause));
 }
 
 /* --- what must never happen, whatever the table says --- */
@@ -286,17 +329,20 @@ static void never(bool happened, const char *title, const struct question *q)
 
 static void check_invariants(const struct question *q)
 {
-	const unsigned int no_alert = SHARED | STALE | UNSUPPORTED | FATAL | PEER_TRUNCATED | WRITE_PENDING | HELD |
-				      THREAD_INSIDE | ABORT_REQUESTED | SAID | SAID_BY_SHIM;
+	const unsigned int no_alert = SHARED | STALE | UNSUPPORTED | FATAL | PEER_TRUNCATED | HELD | THREAD_INSIDE |
+				      ABORT_REQUESTED | SAID | SAID_BY_SHIM;
 	const unsigned int hands_off = SHARED | STALE | THREAD_INSIDE | ABORT_REQUESTED;
 	struct cn_facts facts = facts_of(q->bits);
 	struct cn_plan plan = cn_decide(&facts, &q->rules, q->cause);
-	bool touches = plan.alert || plan.half_close || plan.drain;
+	bool touches = plan.alert || plan.finish_write || plan.half_close || plan.drain || plan.spare_reading;
 
 	never(plan.reason >= CN_REASON_COUNT, "a reason without a word", q);
 	never(plan.alert && has(q, no_alert), "an alert in spite of a fact that forbids it", q);
 	never(plan.alert && !has(q, OWNER), "an alert by who does not own it", q);
 	never(plan.alert && !has(q, ESTABLISHED), "an alert without a handshake", q);
+	never(plan.alert && has(q, WRITE_PENDING) && !(plan.finish_write && has(q, ONE_RECORD)),
+	      "an alert into a half-written stream", q);
+	never(plan.finish_write && !(plan.alert && has(q, WRITE_PENDING)), "a write finished that was not begun", q);
 	never(plan.alert && has(q, IS_QUIET) && !q->rules.quiet_override, "an alert although quiet was asked for", q);
 	never(plan.alert && has(q, UNCLEAN) && q->cause == CN_CAUSE_EXIT && !q->rules.exit_always,
 	      "an alert at an unclean exit", q);
@@ -306,8 +352,11 @@ static void check_invariants(const struct question *q)
 	never(plan.half_close != plan.drain, "half-close without drain, or drain without half-close", q);
 	never(plan.half_close && !takes_descriptor(q->cause), "a half-close although the descriptor stays", q);
 	never(plan.alert && takes_descriptor(q->cause) && !plan.half_close, "an alert at the end without FIN", q);
-	never(plan.alert != (plan.reason == CN_COMPLETED || (plan.reason == CN_REPAIRED && !has(q, SAID_BY_SHIM))),
-	      "a reason that tells something else than the alert", q);
+	never(plan.spare_reading && !(q->cause == CN_CAUSE_SHUTDOWN_BOTH && has(q, SESSION_GONE)),
+	      "a reader that is not woken", q);
+	never(plan.alert && plan.reason != CN_COMPLETED && plan.reason != CN_REPAIRED, "an alert nobody is told of", q);
+	never(!plan.alert && !has(q, SAID_BY_SHIM) && (plan.reason == CN_COMPLETED || plan.reason == CN_REPAIRED),
+	      "an alert told of that was not sent", q);
 }
 
 /* A fact that warns may take an alert away; it must never bring one about. */
@@ -318,7 +367,7 @@ static void check_warnings_only_silence(const struct question *q)
 
 	for (size_t i = 0; i < FACTS && !alert; i++) {
 		unsigned int bit = fact_names[i].bit;
-		bool warns = !(bit & (OWNER | ESTABLISHED));
+		bool warns = !(bit & (OWNER | ESTABLISHED | ONE_RECORD));
 
 		/* `bit` as it is when there is nothing to warn of, changed to the warning */
 		if (!(q->bits & bit) != warns)
@@ -345,9 +394,13 @@ static void check_coverage(void)
 		if (!met[i] && ++failures)
 			printf("row %zu of the oracle (%s) was never the first match\n", i, cn_reason_word(oracle[i].reason));
 		for (size_t j = i + 1; j < ROWS; j++) {
-			bool apart = (oracle[i].open && (oracle[j].matches == row_11 || oracle[j].matches == ours_is_out)) ||
+			bool out = oracle[j].matches == row_11 || oracle[j].matches == ours_completed ||
+				   oracle[j].matches == ours_is_out, after = oracle[i].matches == ours_completed ||
+				   oracle[i].matches == ours_is_out || oracle[i].matches == row_11;
+			bool apart = (oracle[i].open && out) || (oracle[j].open && after) ||
 				     (oracle[i].matches == row_6 &&
-				      (oracle[j].matches == row_7 || oracle[j].matches == row_8));
+				      (oracle[j].matches == row_7 || oracle[j].matches == row_8)) ||
+				     (oracle[i].matches == ours_is_out && oracle[j].matches == row_12);
 
 			if (!met_in_pairs[i][j] && !apart && ++failures)
 				printf("rows %zu and %zu of the oracle never met\n", i, j);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * SSL_shutdown on a non-blocking socket whose buffer is full says WANT_WRITE; SSL_free, close nevertheless. */
+ * SSL_shutdown on a non-blocking socket whose buffer is full says WANT_WRITE; SSL_free, close nevertheless.
+ */
 #include "rude.h"
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * SSL_write said WANT_WRITE in the middle of a record; SSL_shutdown (which sends nothing), SSL_free, close. */
+ * SSL_write said WANT_WRITE in the middle of a record; SSL_shutdown (which sends nothing), SSL_free, close.
+ */
 #include "rude.h"
 
 /* Writes until the socket takes only a part of a record. */

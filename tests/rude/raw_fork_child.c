@@ -5,7 +5,8 @@
 int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
-	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* what SYS_fork is, where there is one */
+	pid_t child =
+		(pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* what SYS_fork is, where there is one */
 
 	if (!child) {
 		TELL_VOID(SSL_free(r.ssl));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * close (hooked), the number goes to another TLS connection; SSL_shutdown and SSL_free of the old one then. sofia-sip #131. */
+ * close (hooked), the number goes to another TLS connection; SSL_shutdown and SSL_free of the old one then.
+ * sofia-sip #131. */
 #include "rude.h"
 
 int main(int argc, char **argv)

@@ -3,8 +3,9 @@
  *
  *     PROGRAM PORT TLS [N]    TLS is 1.2 or 1.3; N bytes (10000) of a to z, over and over
  *
- * PORT 0: be the server, print "listening PORT", serve one connection with $PKI/cert.pem. Exit status 99: something
- * went wrong that is not the sin. TELL prints what the program sees of a call, so that two runs can be compared. */
+ * PORT 0: be the server, print "listening PORT", serve one connection with $PKI/cert.pem. Exit status 99:
+ * something went wrong that is not the sin. TELL prints what the program sees of a call, so that two runs can
+ * be compared. */
 #ifndef RUDE_H
 #define RUDE_H
 
@@ -83,22 +84,28 @@ static inline int rude_tcp(const struct rude *r)
 	return met;
 }
 
-static inline SSL_CTX *rude_context(const struct rude *r)
+static inline void rude_certificate(SSL_CTX *ctx)
 {
-	SSL_CTX *ctx = SSL_CTX_new(r->server ? TLS_server_method() : TLS_client_method());
-	int version = strcmp(r->tls, "1.2") ? TLS1_3_VERSION : TLS1_2_VERSION;
 	char path[1024];
 
-	if (!ctx || !SSL_CTX_set_min_proto_version(ctx, version) || !SSL_CTX_set_max_proto_version(ctx, version))
-		rude_fail("SSL_CTX_new");
-	if (!r->server)
-		return ctx;
 	snprintf(path, sizeof(path), "%s/cert.pem", getenv("PKI"));
 	if (SSL_CTX_use_certificate_file(ctx, path, SSL_FILETYPE_PEM) != 1)
 		rude_fail(path);
 	snprintf(path, sizeof(path), "%s/key.pem", getenv("PKI"));
 	if (SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) != 1)
 		rude_fail(path);
+}
+
+static inline SSL_CTX *rude_context(const struct rude *r)
+{
+	SSL_CTX *ctx = SSL_CTX_new(r->server ? TLS_server_method() : TLS_client_method());
+	int version = strcmp(r->tls, "1.2") ? TLS1_3_VERSION : TLS1_2_VERSION;
+
+	if (!ctx || !SSL_CTX_set_min_proto_version(ctx, version) ||
+	    !SSL_CTX_set_max_proto_version(ctx, version))
+		rude_fail("SSL_CTX_new");
+	if (r->server)
+		rude_certificate(ctx);
 	return ctx;
 }
 
@@ -240,7 +247,7 @@ static inline void rude_tell(const char *call, long ret)
 	printf("%s = %ld errno %d queue %lx\n", call, ret, error, ERR_peek_error());
 }
 
-#define TELL(call)	(errno = 0, rude_tell(#call, (call)))
+#define TELL(call)      (errno = 0, rude_tell(#call, (call)))
 #define TELL_VOID(call) (errno = 0, (call), rude_tell(#call, 0))
 
 #endif

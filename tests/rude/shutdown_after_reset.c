@@ -9,7 +9,8 @@ int main(int argc, char **argv)
 	socklen_t size = sizeof(int);
 	int error, ret;
 
-	if (poll(&gone, 1, -1) != 1 || getsockopt(r.fd, SOL_SOCKET, SO_ERROR, &error, &size) || error != ECONNRESET)
+	if (poll(&gone, 1, -1) != 1 || getsockopt(r.fd, SOL_SOCKET, SO_ERROR, &error, &size) ||
+	    error != ECONNRESET)
 		rude_fail("ECONNRESET");
 	ret = SSL_shutdown(r.ssl);
 	printf("SSL_shutdown = %d SSL_get_error %d errno %d\n", ret, SSL_get_error(r.ssl, ret), errno);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * close, SSL_shutdown, SSL_free: by then the number is another socket, which hears the alert. sofia-sip #131. */
+ * close, SSL_shutdown, SSL_free: by then the number is another socket, which hears the alert. sofia-sip #131.
+ */
 #include "rude.h"
 
 int main(int argc, char **argv)

@@ -6,14 +6,17 @@ int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
 	char bytes[4096];
-	int pair[2];
+	int line[2];
 
+	if (pipe(line))
+		rude_fail("pipe");
 	syscall(SYS_close, r.fd);
-	if (pipe(pair) || dup2(pair[1], pair[0] + 5) < 0 || (close(pair[0]), pair[0] += 5) < 0 || pair[1] != r.fd)
+	if (dup(line[1]) != r.fd)
 		rude_fail("the number");
+	close(line[1]);
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
-	printf("the other end heard %zd bytes\\n", read(pair[0], bytes, sizeof(bytes)));
+	printf("the other end heard %zd bytes\n", read(line[0], bytes, sizeof(bytes)));
 	SSL_CTX_free(r.ctx);
 	return 0;
 }

@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 		rude_fail("the number");
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
-	printf("the other end heard %zd bytes\\n", read(pair[1], bytes, sizeof(bytes)));
+	printf("the other end heard %zd bytes\n", read(pair[1], bytes, sizeof(bytes)));
 	SSL_CTX_free(r.ctx);
 	return 0;
 }

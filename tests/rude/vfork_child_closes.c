@@ -2,15 +2,21 @@
  * A vforked child, in the memory of its parent, closes the descriptor and _exits; the parent goes on. */
 #include "rude.h"
 
-int main(int argc, char **argv)
+static __attribute__((noinline)) pid_t start_child(int fd)
 {
-	struct rude r = rude_meet(argc, argv);
 	pid_t child = vfork();
 
 	if (!child) {
-		close(r.fd);
+		close(fd);
 		_exit(0);
 	}
-	rude_wait_for(child);
+	return child;
+}
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+
+	rude_wait_for(start_child(r.fd));
 	return rude_goes_on(&r);
 }

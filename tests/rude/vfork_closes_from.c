@@ -2,9 +2,8 @@
  * A vforked child, in the memory of its parent, closes all from 3 up and execs. Python's subprocess. */
 #include "rude.h"
 
-int main(int argc, char **argv)
+static __attribute__((noinline)) pid_t start_child(void)
 {
-	struct rude r = rude_meet(argc, argv);
 	pid_t child = vfork();
 
 	if (!child) {
@@ -12,6 +11,13 @@ int main(int argc, char **argv)
 		execl("/bin/true", "true", NULL);
 		_exit(99);
 	}
-	rude_wait_for(child);
+	return child;
+}
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+
+	rude_wait_for(start_child());
 	return rude_goes_on(&r);
 }

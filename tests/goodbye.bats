@@ -1,0 +1,345 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Each rude program (tests/rude/NAME.c) ends a connection in its own wrong way. First without the library: the judge
+# must see the fault. Then with it: one close_notify, then FIN, and not a byte, result or descriptor else is different.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	RUDE=$BUILD/tests/rude
+	JUDGE_ARGS=()
+	ARGS=() # of the rude program, after PORT and TLS
+}
+
+# play SHIM ROLE TLS PROGRAM: one run against a judge with JUDGE_ARGS. Sets RESULT (the judge's last line), STATUS and
+# SAID (the program's output). No tickets unless JUDGE_ARGS ask for them: they arrive after the handshake, and
+# whether they are unread at close would be chance.
+play() {
+	local shim=$1 role=$2 tls=$3 program=$RUDE/$4 args=(--tls "$3" "${JUDGE_ARGS[@]}") word= port pid out
+	STATUS=0
+	if [ "$role" = client ]; then
+		[[ " ${args[*]}" = *\ --tickets* ]] || args+=(--no-tickets)
+		start_judge "${args[@]}"
+		SAID=$(LD_PRELOAD=$shim timeout 60 "$program" "$JUDGE_PORT" "$tls" "${ARGS[@]}" 2>&1) || STATUS=$?
+		judge_result >/dev/null
+		RESULT=$(tail -n 1 "$JUDGE_OUT")
+	else
+		out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
+		LD_PRELOAD=$shim timeout 60 "$program" 0 "$tls" "${ARGS[@]}" >"$out" 2>&1 3>&- &
+		pid=$!
+		until read -r word port <"$out" && [ "$word" = listening ]; do
+			kill -0 "$pid"
+			sleep 0.01
+		done
+		RESULT=$("$JUDGE" client --port "$port" "${args[@]}")
+		wait "$pid" || STATUS=$?
+		SAID=$(tail -n +2 "$out")
+	fi
+	echo "$4, $role, TLS $tls, ${shim:-without}: status $STATUS $RESULT $SAID"
+	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
+}
+
+# What the judge received, and what the program saw of its own calls.
+sum_of_run() {
+	echo "$(field bytes "$RESULT") $(field sha256 "$RESULT") status $STATUS $SAID"
+}
+
+# changes PROGRAM BEFORE AFTER [ROLE]...: the verdict without the library, and with it; nothing else may differ.
+changes() {
+	local program=$1 before=$2 after=$3 role tls without
+	shift 3
+	[ $# -gt 0 ] || set -- client server
+	for role; do
+		for tls in 1.2 1.3; do
+			play '' "$role" "$tls" "$program"
+			assert_equal "$(verdict_of "$RESULT")" "$before"
+			without=$(sum_of_run)
+			play "$SHIM" "$role" "$tls" "$program"
+			assert_equal "$(verdict_of "$RESULT")" "$after"
+			assert_equal "$(sum_of_run)" "$without"
+			[ "$after" != closed ] || assert_equal "$(field close_notify "$RESULT")" 1
+		done
+	done
+}
+
+# --- the orders of an end ---
+
+@test "free_then_close: SSL_free, close" {
+	changes free_then_close truncated closed
+}
+
+@test "close_then_free: close, SSL_free" {
+	changes close_then_free truncated closed
+}
+
+@test "close_only: the session is never freed" {
+	changes close_only truncated closed
+}
+
+@test "shutdown_wr_then_close: the program sends the FIN itself" {
+	changes shutdown_wr_then_close truncated closed
+}
+
+@test "shutdown_rdwr_then_close: after SSL_free" {
+	changes shutdown_rdwr_then_close truncated closed
+}
+
+@test "shutdown_rdwr_then_free: before close and SSL_free" {
+	changes shutdown_rdwr_then_free truncated closed
+}
+
+@test "exit_0: return from main with the connection open" {
+	changes exit_0 truncated closed
+}
+
+@test "exit_call: exit(0) with the connection open" {
+	changes exit_call truncated closed
+}
+
+@test "underscore_exit_0: _exit(0) with the connection open" {
+	changes underscore_exit_0 truncated closed
+}
+
+@test "quick_exit_0: quick_exit(0) with the connection open" {
+	changes quick_exit_0 truncated closed
+}
+
+@test "exit_0_after_free: SSL_free, and the descriptor is left to exit" {
+	changes exit_0_after_free truncated closed
+}
+
+# --- those that were right: the same bytes, one goodbye ---
+
+@test "ssl_shutdown_then_close: was right, stays as it was" {
+	changes ssl_shutdown_then_close closed closed
+}
+
+@test "curl_order: SSL_set_connect_state after SSL_shutdown makes no second goodbye" {
+	changes curl_order closed closed
+}
+
+@test "gave_up_want_read: a half-finished SSL_shutdown has said goodbye" {
+	changes gave_up_want_read closed closed
+}
+
+@test "bio_ssl: BIO_free_all says goodbye by itself" {
+	changes bio_ssl closed closed client
+}
+
+# --- every way a descriptor ends ---
+
+@test "fclose_socket: stdio closes the descriptor" {
+	changes fclose_socket truncated closed
+}
+
+@test "dup2_over: something else takes the number by dup2" {
+	changes dup2_over truncated closed
+}
+
+@test "dup3_over: something else takes the number by dup3" {
+	changes dup3_over truncated closed
+}
+
+@test "close_range_all: close_range from 3 up" {
+	changes close_range_all truncated closed
+}
+
+@test "closefrom_all: closefrom(3)" {
+	changes closefrom_all truncated closed
+}
+
+@test "bio_close_flag: SSL_free closes the descriptor" {
+	changes bio_close_flag truncated closed
+}
+
+@test "set_rfd_wfd: two numbers for one socket" {
+	changes set_rfd_wfd truncated closed
+}
+
+@test "close_writing_number: the other number of the socket can still be read" {
+	JUDGE_ARGS=(--send 10000)
+	changes close_writing_number truncated closed
+}
+
+@test "dup_closed_first: close of a copy is no end" {
+	changes dup_closed_first truncated closed
+}
+
+@test "dup_outlives: the goodbye comes at the last descriptor" {
+	changes dup_outlives truncated closed
+}
+
+@test "fcntl_copy_outlives: the goodbye comes at the last descriptor" {
+	changes fcntl_copy_outlives truncated closed
+}
+
+# --- every shape of a session ---
+
+@test "up_ref_freed_twice: the goodbye comes at the last SSL_free" {
+	changes up_ref_freed_twice truncated closed
+}
+
+@test "dup_session: the goodbye comes at the last SSL_free" {
+	changes dup_session truncated closed
+}
+
+@test "ssl_clear_reuse: both connections of one session" {
+	local tls without
+	JUDGE_ARGS=(--connections 2)
+	for tls in 1.2 1.3; do
+		play '' client "$tls" ssl_clear_reuse
+		without=$(sum_of_run)
+		assert_equal "$(grep -c '"verdict":"truncated"' "$JUDGE_OUT")" 2
+		play "$SHIM" client "$tls" ssl_clear_reuse
+		assert_equal "$(grep -c '"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 2
+		assert_equal "$(sum_of_run)" "$without"
+	done
+}
+
+@test "buffer_under_ssl: a buffering BIO between session and socket" {
+	changes buffer_under_ssl truncated closed
+}
+
+@test "unix_socketpair: a unix socket instead of TCP" {
+	changes unix_socketpair truncated closed
+}
+
+# --- the program's own goodbye, unfinished or too late ---
+
+@test "gave_up_want_write: the goodbye that did not fit is finished" {
+	changes gave_up_want_write truncated closed
+}
+
+@test "ncat_order: shutdown(SHUT_WR) before SSL_shutdown" {
+	changes ncat_order truncated closed
+}
+
+@test "peer's close_notify came first: it gets its reply" {
+	JUDGE_ARGS=(--first close_notify --first-after 10000)
+	changes read_to_end_then_close truncated closed
+	JUDGE_ARGS=(--send 20000 --first both --first-after 10000)
+	changes read_to_end_then_close truncated closed
+	changes ignore_eof_then_close truncated closed
+}
+
+@test "the peer's unread bytes do not turn the goodbye into a reset" {
+	JUDGE_ARGS=(--send 10000)
+	changes close_with_unread reset closed
+}
+
+# --- the program's own SSL_shutdown ---
+
+@test "shutdown_after_reset: SSL_shutdown raises no SIGPIPE and fails as OpenSSL says" {
+	local role tls
+	JUDGE_ARGS=(--first rst --first-after 10000)
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			play '' "$role" "$tls" shutdown_after_reset
+			assert_equal "$STATUS" 141
+			play "$SHIM" "$role" "$tls" shutdown_after_reset
+			assert_equal "$STATUS $SAID" "0 SSL_shutdown = -1 SSL_get_error 5 errno 32"
+		done
+	done
+}
+
+# waits_and_says RESULT PROGRAM: SSL_shutdown returns RESULT under CLOSENOTIFY_WAIT_MS=$WAIT, 0 without the library.
+waits_and_says() {
+	local role tls
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			play '' "$role" "$tls" "$2"
+			assert_equal "$SAID" 'SSL_shutdown(r.ssl) = 0 errno 0 queue 0'
+			CLOSENOTIFY_WAIT_MS=$WAIT play "$SHIM" "$role" "$tls" "$2"
+			assert_equal "$SAID" "SSL_shutdown(r.ssl) = $1 errno 0 queue 0"
+			assert_equal "$(verdict_of "$RESULT")" closed
+			assert_equal "$(field close_notify "$RESULT")" 1
+		done
+	done
+}
+
+@test "CLOSENOTIFY_WAIT_MS: SSL_shutdown returns 1 when the peer answers" {
+	WAIT=50000
+	waits_and_says 1 shutdown_once
+	waits_and_says 1 shutdown_once_nonblocking
+}
+
+@test "CLOSENOTIFY_WAIT_MS: SSL_shutdown reads away what still arrives before the answer" {
+	WAIT=50000
+	JUDGE_ARGS=(--send 1000000 --send-when eof)
+	waits_and_says 1 shutdown_once
+	waits_and_says 1 shutdown_once_nonblocking
+}
+
+@test "CLOSENOTIFY_WAIT_MS: SSL_shutdown returns 0 when the peer never answers" {
+	WAIT=100
+	JUDGE_ARGS=(--silent-end)
+	waits_and_says 0 shutdown_once
+	waits_and_says 0 shutdown_once_nonblocking
+}
+
+@test "CLOSENOTIFY_WAIT_MS: half a record and then silence is no answer, and no hang" {
+	local tls program out word port
+	for tls in 1.2 1.3; do
+		for program in shutdown_once shutdown_once_nonblocking; do
+			out=$BATS_TEST_TMPDIR/peer-$tls-$program
+			"$RUDE/half_record_stalls" 0 "$tls" >"$out" 3>&- &
+			STARTED+=($!)
+			until read -r word port <"$out" && [ "$word" = listening ]; do
+				sleep 0.01
+			done
+			CLOSENOTIFY_WAIT_MS=100 LD_PRELOAD=$SHIM run timeout 60 "$RUDE/$program" "$port" "$tls"
+			assert_output 'SSL_shutdown(r.ssl) = 0 errno 0 queue 0'
+			assert_success
+		done
+	done
+}
+
+@test "shutdown_after_close: SSL_shutdown on a closed descriptor says what OpenSSL says" {
+	changes shutdown_after_close truncated closed
+}
+
+@test "shutdown_after_close: SSL_shutdown makes no system call on the number" {
+	local tls
+	for tls in 1.2 1.3; do
+		start_judge --tls "$tls" --no-tickets
+		strace -o "$BATS_TEST_TMPDIR/calls" -e trace=network,desc -E LD_PRELOAD="$SHIM" \
+			"$RUDE/shutdown_after_close" "$JUDGE_PORT" "$tls" >/dev/null
+		judge_result >/dev/null
+		run awk '/^connect\(/ { match($0, /[0-9]+/); fd = substr($0, RSTART, RLENGTH) }
+			closed && $0 ~ "^(write|writev|send|sendto|sendmsg|read|recv|recvfrom|recvmsg|shutdown|close)[(]" fd "," { print }
+			$0 ~ "^close[(]" fd "[)]" { closed = 1 }
+			END { print closed ? "closed" : "never closed" }' "$BATS_TEST_TMPDIR/calls"
+		assert_output closed
+	done
+}
+
+@test "shutdown_after_reuse: SSL_shutdown writes nothing to the number's next socket" {
+	local tls
+	for tls in 1.2 1.3; do
+		play '' client "$tls" shutdown_after_reuse
+		assert_regex "$SAID" 'SSL_shutdown = 0 .*the other socket heard [0-9]+ bytes'
+		play "$SHIM" client "$tls" shutdown_after_reuse
+		assert_equal "$SAID" $'SSL_shutdown = -1 SSL_get_error 5\nthe other socket heard -1 bytes'
+		assert_equal "$(verdict_of "$RESULT")" closed
+	done
+}
+
+# --- what must not be seen ---
+
+@test "the program's descriptors are the same at every step" {
+	changes descriptor_table truncated closed
+}
+
+@test "CLOSENOTIFY_MODE: observe and off change nothing on the wire" {
+	local role tls program
+	for program in free_then_close close_then_free exit_0; do
+		for mode in observe off; do
+			export CLOSENOTIFY_MODE=$mode
+			changes "$program" truncated truncated
+		done
+	done
+}

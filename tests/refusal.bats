@@ -1,0 +1,391 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# When not to say goodbye: a truncated stream stays visibly truncated, what the program meant stays as it meant it,
+# and no byte goes to a connection that is another's. Each rude program (tests/rude/NAME.c) runs without the library
+# and with it, and the judge must not hear a difference.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	RUDE=$BUILD/tests/rude
+	JUDGE_ARGS=()
+}
+# play SHIM ROLE TLS PROGRAM: one run against a judge with JUDGE_ARGS. Sets RESULT (the judge's last line), STATUS and
+# SAID (the program's output). No tickets unless JUDGE_ARGS ask for them: they arrive after the handshake, and
+# whether they are unread at close would be chance.
+play() {
+	local shim=$1 role=$2 tls=$3 program=$RUDE/$4 args=(--tls "$3" "${JUDGE_ARGS[@]}") word= port pid out
+	STATUS=0
+	if [ "$role" = client ]; then
+		[[ " ${args[*]}" = *\ --tickets* ]] || args+=(--no-tickets)
+		start_judge "${args[@]}"
+		SAID=$(LD_PRELOAD=$shim timeout 60 "$program" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
+		judge_result >/dev/null
+		RESULT=$(tail -n 1 "$JUDGE_OUT")
+	else
+		out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
+		LD_PRELOAD=$shim timeout 60 "$program" 0 "$tls" >"$out" 2>&1 3>&- &
+		pid=$!
+		until read -r word port <"$out" && [ "$word" = listening ]; do
+			kill -0 "$pid"
+			sleep 0.01
+		done
+		RESULT=$("$JUDGE" client --port "$port" "${args[@]}")
+		wait "$pid" || STATUS=$?
+		SAID=$(tail -n +2 "$out")
+	fi
+	echo "$4, $role, TLS $tls, ${shim:-without}: status $STATUS $RESULT $SAID"
+	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
+}
+
+# What the judge saw and what the program saw of its own calls.
+sum_of_run() {
+	jq -rc '[.verdict, .order, .bytes, .sha256, .close_notify, .fatal, .end]' <<<"$RESULT"
+	echo "status $STATUS $SAID"
+}
+
+# unchanged PROGRAM VERDICT [ROLE]...: so it ends without the library, and so it does with it, to the byte.
+unchanged() {
+	local program=$1 verdict=$2 role tls without
+	shift 2
+	[ $# -gt 0 ] || set -- client server
+	for role; do
+		for tls in 1.2 1.3; do
+			play '' "$role" "$tls" "$program"
+			assert_equal "$(verdict_of "$RESULT")" "$verdict"
+			without=$(sum_of_run)
+			play "$SHIM" "$role" "$tls" "$program"
+			assert_equal "$(sum_of_run)" "$without"
+		done
+	done
+}
+
+# speaks_anyway FLAG=VALUE PROGRAM: the flag lifts the refusal.
+speaks_anyway() {
+	local role tls
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			export "${1?}"
+			play "$SHIM" "$role" "$tls" "$2"
+			unset "${1%%=*}"
+			assert_equal "$(verdict_of "$RESULT")" closed
+			assert_equal "$(field close_notify "$RESULT")" 1
+		done
+	done
+}
+
+# --- what the program meant ---
+
+@test "exit_3: a program that failed does not vouch for what it sent" {
+	unchanged exit_3 truncated
+	speaks_anyway CLOSENOTIFY_EXIT=always exit_3
+}
+
+@test "quiet_shutdown: SSL_shutdown in quiet mode" {
+	unchanged quiet_shutdown truncated
+	speaks_anyway CLOSENOTIFY_QUIET=override quiet_shutdown
+}
+
+@test "quiet_close: quiet mode for the whole context" {
+	unchanged quiet_close truncated
+	speaks_anyway CLOSENOTIFY_QUIET=override quiet_close
+}
+
+@test "set_shutdown_by_hand: SSL_set_shutdown(SENT)" {
+	unchanged set_shutdown_by_hand truncated
+}
+
+@test "linger_zero: the program asked for RST" {
+	unchanged linger_zero reset
+}
+
+# --- what is no clean end ---
+
+@test "handshake_given_up: the client's hello and no more" {
+	unchanged handshake_given_up no_handshake client
+}
+
+@test "handshake_given_up: the server's answer and no more" {
+	local tls
+	for tls in 1.2 1.3; do
+		play "$SHIM" server "$tls" handshake_given_up
+		assert_equal "$(field close_notify "$RESULT")" 0
+		assert_equal "$(field fatal "$RESULT")" null
+		assert_equal "$(field bytes "$RESULT")" 0
+	done
+}
+
+@test "verify_failed: after the program's own fatal alert in the handshake" {
+	unchanged verify_failed no_handshake client
+	assert_equal "$(field fatal "$RESULT")" unknown_ca
+}
+
+@test "after a fatal alert that the program sent: it read garbage" {
+	JUDGE_ARGS=(--first corrupt_record --first-after 10000)
+	unchanged read_to_end_then_close aborted
+	assert_equal "$(field fatal "$RESULT")" bad_record_mac
+}
+
+@test "after a fatal alert that the peer sent" {
+	JUDGE_ARGS=(--first fatal --first-after 10000)
+	unchanged read_to_end_then_close truncated
+}
+
+@test "after the peer's reset" {
+	JUDGE_ARGS=(--first rst --first-after 10000)
+	unchanged read_to_end_then_close open
+}
+
+@test "after the peer's close_notify and reset" {
+	JUDGE_ARGS=(--first close_notify_rst --first-after 10000)
+	unchanged shutdown_after_reset open server
+}
+
+@test "after the peer's end without close_notify" {
+	JUDGE_ARGS=(--first fin --first-after 10000)
+	unchanged read_to_end_then_close truncated
+	JUDGE_ARGS=(--first half_record --first-after 10000)
+	unchanged read_to_end_then_close truncated
+}
+
+@test "after the peer's end without close_notify, which the program takes for an end" {
+	JUDGE_ARGS=(--first fin --first-after 10000)
+	unchanged ignore_eof_then_close truncated
+	JUDGE_ARGS=(--first fin --first-after 10000 --send 20000)
+	unchanged ignore_eof_then_close truncated
+}
+
+# never_closed PROGRAM: where it stops is chance; a goodbye there would be a lie.
+never_closed() {
+	local role tls shim
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 8192)
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			for shim in '' "$SHIM"; do
+				play "$shim" "$role" "$tls" "$1"
+				assert_equal "$(verdict_of "$RESULT")" truncated
+				assert_equal "$(field close_notify "$RESULT")" 0
+				assert_equal "$STATUS" 0
+			done
+		done
+	done
+}
+
+@test "half_written: SSL_free, close in the middle of a record" {
+	never_closed half_written
+}
+
+@test "half_written_then_read: an SSL_read does not make a half-written record whole" {
+	never_closed half_written_then_read
+}
+
+@test "half_written_then_exit: exit(0) in the middle of a record" {
+	never_closed half_written_then_exit
+}
+
+@test "half_written_then_shutdown: SSL_shutdown in the middle of a record sends nothing, and nothing is added" {
+	never_closed half_written_then_shutdown
+}
+
+@test "buffer_unflushed: ciphertext that never reached the socket" {
+	unchanged buffer_unflushed truncated
+}
+
+@test "fclose_unwritten: plain text that fclose flushes comes before anything else" {
+	unchanged fclose_unwritten truncated
+}
+
+# --- what is another process's ---
+
+@test "child_closes: a forked child closes its copy" {
+	unchanged child_closes closed
+}
+
+@test "child_frees: a forked child frees its copy" {
+	unchanged child_frees closed
+}
+
+@test "child_closes_and_frees: a forked child tidies up" {
+	unchanged child_closes_and_frees closed
+}
+
+@test "child_dups_over: a forked child puts something else on the number" {
+	unchanged child_dups_over closed
+}
+
+@test "child_closes_from: a forked child closes all from 3 up" {
+	unchanged child_closes_from closed
+}
+
+@test "child_fcloses: a forked child closes its copy by stdio" {
+	unchanged child_fcloses closed
+}
+
+@test "child_exits: a forked child calls exit(0)" {
+	unchanged child_exits closed
+}
+
+@test "child_underscore_exits: a forked child calls _exit(0)" {
+	unchanged child_underscore_exits closed
+}
+
+@test "grandchild_closes: the child of a child closes, and both exit" {
+	unchanged grandchild_closes closed
+}
+
+@test "child_has_its_own: the child's own connection is repaired, the parent's untouched" {
+	local tls
+	JUDGE_ARGS=(--connections 2)
+	for tls in 1.2 1.3; do
+		play '' client "$tls" child_has_its_own
+		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict, .bytes]' | sort | xargs)" \
+			'[1,closed,20000] [2,truncated,10000]'
+		play "$SHIM" client "$tls" child_has_its_own
+		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict, .bytes]' | sort | xargs)" \
+			'[1,closed,20000] [2,closed,10000]'
+	done
+}
+
+@test "parent_closes: the parent closes and frees, the child speaks on" {
+	unchanged parent_closes closed
+}
+
+@test "parent_exits: the parent returns from main, the child speaks on" {
+	unchanged parent_exits closed
+}
+
+@test "daemonizes: fork, setsid, fork; the grandchild speaks on" {
+	unchanged daemonizes closed
+}
+
+@test "daemon_call: daemon(); the child speaks on" {
+	unchanged daemon_call closed
+}
+
+@test "vfork_child_closes: a vforked child closes and _exits in its parent's memory" {
+	unchanged vfork_child_closes closed
+}
+
+@test "vfork_closes_from: a vforked child closes all from 3 up and execs" {
+	unchanged vfork_closes_from closed
+}
+
+@test "vfork_dups_over: a vforked child puts something else on the number and execs" {
+	unchanged vfork_dups_over closed
+}
+
+@test "spawn_closes: posix_spawn closes the descriptor in the child" {
+	unchanged spawn_closes closed
+}
+
+@test "raw_fork_child: a child by raw system call frees, closes, exits" {
+	unchanged raw_fork_child closed
+}
+
+@test "raw_fork_parent: the parent closes and frees, a child by raw system call speaks on" {
+	unchanged raw_fork_parent closed
+}
+
+@test "underscore_fork_child: a child by _Fork frees, closes, exits" {
+	unchanged underscore_fork_child closed
+}
+
+@test "handed_over: the descriptor was sent to another process" {
+	unchanged handed_over truncated client
+}
+
+# --- what is another connection's ---
+
+@test "stale_fd_socketpair: the number is a socketpair by now, which hears nothing" {
+	unchanged stale_fd_socketpair truncated
+	assert_output_of_run 'heard 0 bytes'
+}
+
+@test "stale_fd_pipe: the number is a pipe by now, which hears nothing" {
+	unchanged stale_fd_pipe truncated
+	assert_output_of_run 'heard 0 bytes'
+}
+
+@test "stale_fd_exit: at exit the number is a socketpair, which hears nothing" {
+	unchanged stale_fd_exit truncated
+	assert_output_of_run 'heard 0 bytes'
+}
+
+assert_output_of_run() {
+	assert_regex "$SAID" "$1"
+}
+
+# both_connections PROGRAM FIRST SECOND WITH-FIRST WITH-SECOND: the verdicts of two connections on one number.
+both_connections() {
+	local tls
+	JUDGE_ARGS=(--connections 2)
+	for tls in 1.2 1.3; do
+		play '' client "$tls" "$1"
+		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict]' | sort | xargs)" "[1,$2] [2,$3]"
+		play "$SHIM" client "$tls" "$1"
+		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict]' | sort | xargs)" "[1,$4] [2,$5]"
+		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc 'select(.connection == 2) | .bytes')" 10000
+	done
+}
+
+@test "stale_fd_tls: the number is another TLS connection by now, which lives on" {
+	both_connections stale_fd_tls truncated closed truncated closed
+}
+
+@test "stale_fd_tls_unfreed: the number's second TLS connection ends before the first session" {
+	both_connections stale_fd_tls_unfreed truncated truncated truncated closed
+}
+
+@test "reused_number: SSL_shutdown on the old session spoils the new connection no more" {
+	both_connections reused_number truncated unclean closed closed
+}
+
+# --- what can't be appended to ---
+
+@test "dtls: datagrams are left alone" {
+	local shim
+	for shim in '' "$SHIM"; do
+		LD_PRELOAD=$shim run "$RUDE/dtls" 1 1.2
+		assert_output --partial 'the other end heard -1 bytes'
+		assert_success
+	done
+}
+
+@test "bio_pair: a transport that the program carries itself is left alone" {
+	unchanged bio_pair truncated
+}
+
+@test "ktls: where the kernel encrypts" {
+	JUDGE_ARGS=(--no-tickets)
+	play "$SHIM" client 1.2 ktls
+	[ "$STATUS" -ne 77 ] || skip 'this kernel or this OpenSSL has no kTLS'
+	unchanged ktls truncated
+}
+
+# --- what another thread is using ---
+
+# ends PROGRAM: no crash, no hang, no second goodbye.
+ends() {
+	local role tls
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			play "$SHIM" "$role" "$tls" "$1"
+			assert_equal "$STATUS" 0
+			assert_regex "$(verdict_of "$RESULT")" '^(truncated|closed)$'
+			assert_regex "$(field close_notify "$RESULT")" '^[01]$'
+		done
+	done
+}
+
+@test "thread_in_read: one thread shuts the socket down under another's SSL_read" {
+	ends thread_in_read
+}
+
+@test "thread_in_read_closed: one thread closes the descriptor under another's SSL_read" {
+	JUDGE_ARGS=(--first both --first-after 10000)
+	ends thread_in_read_closed
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * The kernel encrypts (SSL_OP_ENABLE_KTLS); SSL_free, close. Exit status 77: this kernel or OpenSSL has no
+ * kTLS. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_connect(argc, argv);
+
+#ifdef SSL_OP_ENABLE_KTLS
+	SSL_CTX_set_options(r.ctx, SSL_OP_ENABLE_KTLS);
+#endif
+	r.ssl = rude_session(&r);
+	SSL_set_fd(r.ssl, r.fd);
+	rude_shake_hands(r.ssl);
+	rude_write(r.ssl, r.n);
+	if (BIO_get_ktls_send(SSL_get_wbio(r.ssl)) <= 0)
+		return 77;
+	TELL_VOID(SSL_free(r.ssl));
+	TELL(close(r.fd));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}
