@@ -5,11 +5,9 @@
 #include "config.h"
 #include "kernel.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define CONN_CHUNK  512
 #define CONN_CHUNKS 2048 /* a million connections; beyond that, new ones are left alone */
@@ -203,9 +201,10 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->tls = tls;
 	conn->cookie = 0;
 	conn->process = cn_process();
-	conn->forks = cn_forks();
+	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
 	conn->rest_length = 0;
+	conn->share = NULL;
 	if (conn->label)
 		memset(conn->label, 0, sizeof(*conn->label));
 	atomic_store(&conn->references, 1);
@@ -221,7 +220,7 @@ void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
 	conn->read_fd = read_fd;
 	conn->cookie = cookie;
 	conn->process = cn_process();
-	conn->forks = cn_forks();
+	conn->raw_forks = cn_raw_forks();
 	if (fd >= 0)
 		cn_conn_copied(conn, fd);
 }
@@ -278,61 +277,4 @@ bool cn_conn_claim(struct cn_conn *conn)
 void cn_conn_release(struct cn_conn *conn)
 {
 	atomic_fetch_and_explicit(&conn->gate, ~CN_CLAIMED, memory_order_release);
-}
-
-/* --- processes --- */
-
-/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14).
- */
-static struct process_page {
-	_Atomic uint32_t name;
-	pid_t pid;
-} * process_page;
-static uint32_t process_name;
-static _Atomic uint32_t forks;
-
-static void name_process(void)
-{
-	process_page->pid = (pid_t)getpid();
-	atomic_store(&process_page->name, ++process_name);
-}
-
-static void fork_in_parent(void)
-{
-	atomic_fetch_add(&forks, 1);
-}
-
-void cn_processes_start(void)
-{
-	static struct process_page fallback;
-	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
-
-	if (page && madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
-		process_page = page;
-	else
-		process_page = &fallback; /* then a raw clone looks like its parent, but cn_process_is_real()
-					     tells */
-	name_process();
-	pthread_atfork(NULL, fork_in_parent, NULL);
-}
-
-uint32_t cn_process(void)
-{
-	uint32_t name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
-
-	if (__builtin_expect(!name, 0)) {
-		name_process();
-		name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
-	}
-	return name;
-}
-
-bool cn_process_is_real(void)
-{
-	return cn_process() && getpid() == process_page->pid;
-}
-
-uint32_t cn_forks(void)
-{
-	return atomic_load_explicit(&forks, memory_order_relaxed);
 }

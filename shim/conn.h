@@ -6,6 +6,7 @@
 #ifndef CN_CONN_H
 #define CN_CONN_H
 
+#include "process.h"
 #include "tls.h"
 
 #include <limits.h>
@@ -30,6 +31,7 @@ enum cn_fact {
 	CN_AT_RISK = 1 << 13,     /* at exit: wait for its bytes */
 	CN_SEEN_QUIET = 1 << 14,  /* what the session said of itself, for when it is freed */
 	CN_SEEN_UNSUPPORTED = 1 << 15,
+	CN_INHERITED = 1 << 16, /* established by another process, before a fork */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
@@ -51,7 +53,8 @@ struct cn_conn {
 	struct cn_tls *tls;
 	uint64_t cookie;               /* SO_COOKIE of the socket; 0: none */
 	uint32_t process;              /* cn_process() of the one that speaks TLS on it */
-	uint32_t forks;                /* cn_forks() when it was last known to be in one process only */
+	uint32_t raw_forks;            /* cn_raw_forks() when it was bound */
+	struct cn_share *share;        /* NULL unless it has lived through a fork */
 	int fd, read_fd;               /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
@@ -142,17 +145,6 @@ static inline bool cn_conn_has(const struct cn_conn *conn, uint32_t facts)
 {
 	return atomic_load_explicit(&conn->facts, memory_order_relaxed) & facts;
 }
-
-/* --- processes --- */
-
-/* A name for this process that changes with every fork, raw clone included; vfork children share their
- * parent's. */
-uint32_t cn_process(void);
-/* True in the process that cn_process() names, false in a vfork child that borrows its memory. */
-bool cn_process_is_real(void);
-/* Counts the forks of this process. */
-uint32_t cn_forks(void);
-void cn_processes_start(void);
 
 /* --- the shim's own thread mark --- */
 

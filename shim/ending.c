@@ -51,8 +51,8 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 	return state;
 }
 
-static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *socket, enum cn_cause cause,
-			      bool thread_inside, int status)
+static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_socket *socket,
+			      enum cn_cause cause, bool thread_inside, int status)
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
 	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR &&
@@ -60,8 +60,9 @@ static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *sock
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
 
 	return (struct cn_facts){
-		.owner = true, /* who is not, does not come here */
-		.shared = conn->forks != cn_forks() || cn_conn_has(conn, CN_HANDED_OVER) ||
+		.owner = !conn->share || cn_share_may_end(conn->share, cn_conn_has(conn, CN_INHERITED)),
+		.shared = conn->raw_forks != cn_raw_forks() || cn_conn_has(conn, CN_HANDED_OVER) ||
+			  (conn->share && cn_share_held_elsewhere(conn->share, fd)) ||
 			  (closes && atomic_load(&conn->descriptors) > 1),
 		.stale = !socket->open,
 		.unsupported = state.unsupported,
@@ -76,7 +77,8 @@ static struct cn_facts gather(struct cn_conn *conn, const struct cn_socket *sock
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
 		.unclean = status != 0,
-		.said = cn_conn_has(conn, CN_SAID),
+		.said = cn_conn_has(conn, CN_SAID) || (conn->share && atomic_load(&conn->share->said) &&
+						       !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),
@@ -114,13 +116,15 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, &socket);
-	facts = gather(conn, &socket, cause, thread_inside, status);
+	facts = gather(conn, fd, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
 	if (cn_config.mode == CN_MODE_FIX)
 		done = cn_say_farewell(conn, fd, &plan, &socket,
 				       cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH);
+	if (done.alert_sent && conn->share)
+		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
 		done.lingers = keep_open(conn, fd, cause);
 	if (last)
@@ -149,7 +153,11 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 		return plan;
 	claimed = cn_conn_claim(conn);
 	if (cn_conn_at(fd) == conn) {
-		plan = end(conn, fd, cause, !claimed, 0, closes && atomic_load(&conn->descriptors) == 1);
+		bool last = closes && atomic_load(&conn->descriptors) == 1;
+
+		plan = end(conn, fd, cause, !claimed, 0, last);
+		if (last && conn->share)
+			cn_share_leave(conn->share);
 		if (closes)
 			cn_conn_remove(conn, fd);
 	}

@@ -161,6 +161,8 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 			cn_conn_note(conn, CN_ESTABLISHED);
 		cn_guard_leave(guard);
 	}
+	if (__builtin_expect(conn->share != NULL, 0))
+		cn_share_speak(conn->share);
 	cn_conn_leave(conn);
 }
 
@@ -221,6 +223,8 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
 		cn_conn_note(conn, CN_SAID);
+		if (conn->share)
+			atomic_store(&conn->share->said, true);
 	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)) {
 		cn_conn_note(conn, CN_ALERT_PENDING);
 	}

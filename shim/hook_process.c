@@ -42,6 +42,18 @@ void cn_at_exit_once(void)
 		on_exit(at_exit, NULL);
 }
 
+EXPORT pid_t _Fork(void)
+{
+	pid_t (*real)(void) = cn_libc()->_Fork;
+
+	if (!real) {
+		errno = ENOSYS;
+		return -1;
+	}
+	cn_raw_fork_coming();
+	return real();
+}
+
 EXPORT void _exit(int status)
 {
 	leaving(status);

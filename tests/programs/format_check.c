@@ -27,10 +27,22 @@ struct guarded {
 	unsigned char after[GUARD];
 };
 
-static void put_plain(struct cn_text *text) { cn_put(text, "0123456789"); }
-static void put_number(struct cn_text *text) { cn_put_number(text, UINT64_MAX); }
-static void put_hostile(struct cn_text *text) { cn_put_escaped(text, "\n\x1b\xff", 3); }
-static void put_clock(struct cn_text *text) { cn_put_time(text, 1700000000, 123456); }
+static void put_plain(struct cn_text *text)
+{
+	cn_put(text, "0123456789");
+}
+static void put_number(struct cn_text *text)
+{
+	cn_put_number(text, UINT64_MAX);
+}
+static void put_hostile(struct cn_text *text)
+{
+	cn_put_escaped(text, "\n\x1b\xff", 3);
+}
+static void put_clock(struct cn_text *text)
+{
+	cn_put_time(text, 1700000000, 123456);
+}
 
 static const struct {
 	const char *name;
@@ -60,17 +72,17 @@ static void check_cut(void)
 			if (g.text.length != size - room + fits ||
 			    memcmp(g.text.bytes + size - room, whole, fits) != 0) {
 				failures++;
-				printf("%s with room for %zu: not the first %zu bytes\n", puts_of_all_kinds[kind].name,
-				       room, fits);
+				printf("%s with room for %zu: not the first %zu bytes\n",
+				       puts_of_all_kinds[kind].name, room, fits);
 			}
 			for (size_t i = 0; i < GUARD; i++) {
 				if (g.after[i] != '#' && ++failures)
-					printf("%s with room for %zu: overran by %zu\n", puts_of_all_kinds[kind].name,
-					       room, i + 1);
+					printf("%s with room for %zu: overran by %zu\n",
+					       puts_of_all_kinds[kind].name, room, i + 1);
 			}
 			if (room && g.text.bytes[size - room - 1] != '#' && ++failures)
-				printf("%s with room for %zu: wrote before its place\n", puts_of_all_kinds[kind].name,
-				       room);
+				printf("%s with room for %zu: wrote before its place\n",
+				       puts_of_all_kinds[kind].name, room);
 		}
 	}
 }
@@ -162,9 +174,10 @@ static void check_second(int64_t seconds, long microseconds)
 static void check_times(void)
 {
 	static const int64_t edges[] = {
-		0,	    59,		  86399,      86400,	  68169599,   68169600,	  951782399,  951782400,
-		951868799,  951868800,	  1078012800, 1709164800, 1709251199, 1709251200, 2147483647, 2147483648,
-		4107542399, 4107542400,	  4107628800, 4294967295, 4294967296, 7983014400, 253402300799,
+		0,          59,         86399,      86400,      68169599,     68169600,
+		951782399,  951782400,  951868799,  951868800,  1078012800,   1709164800,
+		1709251199, 1709251200, 2147483647, 2147483648, 4107542399,   4107542400,
+		4107628800, 4294967295, 4294967296, 7983014400, 253402300799,
 	}; /* leap days of 1972, 2000, 2004, 2024; none in 2100; 2038; 2106; the last second of 9999 */
 	const int64_t most = INT64_C(253402300799);
 

@@ -20,9 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MARK	 4242 /* in errno before each call */
+#define MARK     4242 /* in errno before each call */
 #define MOST_FDS 4096
-#define BUFFER	 16384
+#define BUFFER   16384
 
 static SSL_CTX *context;
 static SSL *ssl;
@@ -69,8 +69,8 @@ static void tell_tls(const char *call, long value, bool verdict)
 {
 	int error = errno, why = verdict && ssl ? SSL_get_error(ssl, (int)value) : -1;
 
-	say("%c: %s = %ld, errno %s, SSL_get_error %d, queue %08lx %08lx", letter, call, value, errno_text(error), why,
-	    ERR_peek_error(), ERR_peek_last_error());
+	say("%c: %s = %ld, errno %s, SSL_get_error %d, queue %08lx %08lx", letter, call, value,
+	    errno_text(error), why, ERR_peek_error(), ERR_peek_last_error());
 	errno = MARK;
 }
 
@@ -295,7 +295,8 @@ static void fd_replace_wrong(int n)
 	tell("shutdown with a nonsense direction", shutdown(fd, 9));
 	tell("dup2 of a closed descriptor over it", dup2(4000, fd));
 	tell("dup3 with nonsense flags over it", dup3(STDOUT_FILENO, fd, 0x7));
-	tell("close_range with nonsense flags over it", close_range((unsigned int)fd, (unsigned int)fd, 0x40));
+	tell("close_range with nonsense flags over it",
+	     close_range((unsigned int)fd, (unsigned int)fd, 0x40));
 }
 
 static void fd_close_range(int n)
@@ -378,7 +379,8 @@ static void table(int n)
 
 		snprintf(name, sizeof(name), "/proc/self/fd/%s", entries[i]->d_name);
 		length = readlink(name, path, sizeof(path) - 1);
-		if (length > 0 && (n == 0 || atoi(entries[i]->d_name) < n)) { /* scandir's own is closed by now */
+		if (length > 0 &&
+		    (n == 0 || atoi(entries[i]->d_name) < n)) { /* scandir's own is closed by now */
 			path[length] = '\0';
 			if (strchr(path, '[') && !strchr(path, '/'))
 				*strchr(path, ':') = '\0';
@@ -542,7 +544,8 @@ static const struct deed {
 	{'Q', 1, tls_quiet, "SSL_set_quiet_shutdown(N)"},
 	{'T', SSL_SENT_SHUTDOWN, tls_set_shutdown, "SSL_set_shutdown(N): 1 sent, 2 received"},
 	{'G', 0, tls_get_shutdown, "SSL_get_shutdown"},
-	{'N', 0, tls_new, "SSL_new and SSL_set_fd on the same descriptor; the session before is left as it is"},
+	{'N', 0, tls_new,
+	 "SSL_new and SSL_set_fd on the same descriptor; the session before is left as it is"},
 	{'O', 0, tls_context_free, "SSL_CTX_free"},
 	{'q', 0, tls_raise, "leave an error in OpenSSL's queue"},
 	{'k', 0, tcp_connect, "socket and connect to PORT"},
@@ -554,7 +557,8 @@ static const struct deed {
 	{'j', 0, fd_fcntl_dup, "fcntl(F_DUPFD_CLOEXEC, N)"},
 	{'c', 0, fd_close_copy, "close of what the last dup gave"},
 	{'d', 0, fd_replace, "dup2 of /dev/null over it"},
-	{'Z', 0, fd_replace_wrong, "shutdown, dup2, dup3, close_range on it with arguments that make them fail"},
+	{'Z', 0, fd_replace_wrong,
+	 "shutdown, dup2, dup3, close_range on it with arguments that make them fail"},
 	{'g', 0, fd_close_range, "close_range of it alone"},
 	{'a', 0, fd_closefrom, "closefrom it"},
 	{'I', 0, fd_fclose, "fdopen and fclose"},
@@ -655,7 +659,8 @@ static bool well_formed(const char *string)
 
 static void help(void)
 {
-	printf("Usage: plain_client [--sni NAME] [--before DEEDS] [--no-handshake] PORT 1.2|1.3 BYTES [DEEDS]\n\n"
+	printf("Usage: plain_client [--sni NAME] [--before DEEDS] [--no-handshake] PORT 1.2|1.3 BYTES "
+	       "[DEEDS]\n\n"
 	       "Connects to 127.0.0.1, shakes hands, writes BYTES bytes, does DEEDS, returns from main.\n"
 	       "--before: deeds before the connection is made. A letter's N stands after it: w100.\n\n");
 	for (const struct deed *deed = deeds; deed->letter; deed++)

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ * Which process is this, and who else holds a connection. Invariant: when in doubt, somebody does.
+ *
+ * Children that die or exec do not sign off; so the shared page lists pids, and at the end of a connection /proc says
+ * which of them still have the socket. */
+#include "process.h"
+#include "conn.h"
+#include "kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PENDING      ((pid_t)-1) /* a child that is being born */
+#define SHARES       (4096 / sizeof(struct cn_share))
+#define RETIRED_KEPT 64
+
+/* --- this process --- */
+
+/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */
+static struct process_page {
+	_Atomic uint32_t name;
+	pid_t pid;
+} * process_page;
+static uint32_t process_name;
+
+/* One page that the whole family shares. */
+static struct {
+	_Atomic uint32_t raw_forks;
+} * family;
+
+static void *map_shared(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void name_process(void)
+{
+	process_page->pid = getpid();
+	atomic_store(&process_page->name, ++process_name);
+}
+
+uint32_t cn_process(void)
+{
+	uint32_t name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
+
+	if (__builtin_expect(!name, 0)) { /* born without atfork handlers: let the others know */
+		cn_raw_fork_coming();
+		name_process();
+		name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
+	}
+	return name;
+}
+
+bool cn_process_is_real(void)
+{
+	return cn_process() && getpid() == process_page->pid;
+}
+
+uint32_t cn_raw_forks(void)
+{
+	return family ? atomic_load_explicit(&family->raw_forks, memory_order_relaxed) : 0;
+}
+
+void cn_raw_fork_coming(void)
+{
+	if (family)
+		atomic_fetch_add(&family->raw_forks, 1);
+}
+
+/* --- the shares --- */
+
+/* Those of connections that ended here; free again when their other holders are dead. */
+static struct cn_share *retired[RETIRED_KEPT];
+static unsigned int retired_count;
+static struct cn_share *fresh;
+static size_t fresh_left;
+static atomic_flag shares_busy =
+	ATOMIC_FLAG_INIT; /* held for a few instructions; a fork child finds it free */
+
+static bool dead(pid_t pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+static bool abandoned(struct cn_share *share)
+{
+	for (int i = 0; i < CN_HOLDERS; i++) {
+		pid_t pid = atomic_load(&share->holders[i]);
+
+		if (pid && pid != process_page->pid && (pid == PENDING || !dead(pid)))
+			return false;
+	}
+	return !atomic_load(&share->many);
+}
+
+static struct cn_share *take_share(void)
+{
+	struct cn_share *share;
+
+	if (retired_count && abandoned(retired[retired_count - 1])) {
+		share = retired[--retired_count];
+		memset(share, 0, sizeof(*share));
+		return share;
+	}
+	if (!fresh_left) {
+		fresh = map_shared(SHARES * sizeof(*fresh));
+		fresh_left = fresh ? SHARES : 0;
+	}
+	return fresh_left ? &fresh[--fresh_left] : NULL;
+}
+
+static struct cn_share *new_share(void)
+{
+	struct cn_share *share;
+
+	while (atomic_flag_test_and_set(&shares_busy))
+		sched_yield();
+	share = take_share();
+	atomic_flag_clear(&shares_busy);
+	return share;
+}
+
+static bool enlist(struct cn_share *share, pid_t pid, pid_t in_place_of)
+{
+	for (int i = 0; i < CN_HOLDERS; i++) {
+		pid_t seen = in_place_of;
+
+		if (atomic_compare_exchange_strong(&share->holders[i], &seen, pid))
+			return true;
+	}
+	return false;
+}
+
+void cn_share_leave(struct cn_share *share)
+{
+	enlist(share, 0, process_page->pid);
+	while (atomic_flag_test_and_set(&shares_busy))
+		sched_yield();
+	if (retired_count < RETIRED_KEPT)
+		retired[retired_count++] = share;
+	atomic_flag_clear(&shares_busy);
+}
+
+void cn_share_speak(struct cn_share *share)
+{
+	pid_t nobody = 0, self = process_page->pid;
+
+	if (atomic_load_explicit(&share->speaker, memory_order_relaxed) == self)
+		return;
+	if (!atomic_compare_exchange_strong(&share->speaker, &nobody, self) && nobody != self)
+		atomic_store(&share->mixed, true);
+}
+
+bool cn_share_may_end(const struct cn_share *share, bool inherited)
+{
+	pid_t speaker = atomic_load(&share->speaker);
+
+	if (atomic_load(&share->mixed))
+		return false;
+	/* A child that never spoke does not vouch for what a parent that may have crashed had still to send. */
+	return speaker == process_page->pid || (speaker == 0 && !inherited);
+}
+
+/* "/proc/PID/fd" without stdio. */
+static void fd_directory(pid_t pid, char *path)
+{
+	char digits[12];
+	int at = 0;
+
+	do {
+		digits[at++] = (char)('0' + pid % 10);
+	} while (pid /= 10);
+	path = stpcpy(path, "/proc/");
+	while (at)
+		*path++ = digits[--at];
+	strcpy(path, "/fd");
+}
+
+static bool has_socket(pid_t pid, ino_t inode)
+{
+	struct {
+		ino64_t inode;
+		off64_t next;
+		unsigned short length;
+		unsigned char type;
+		char name[];
+	} * entry;
+	_Alignas(8) char bytes[2048];
+	char path[32];
+	struct stat status;
+	bool found = false;
+	long got = -1;
+	int directory;
+
+	fd_directory(pid, path);
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return errno != ENOENT;
+	while (!found && (got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
+		for (long at = 0; at < got && !found; at += entry->length) {
+			entry = (void *)(bytes + at);
+			found = entry->name[0] != '.' && fstatat(directory, entry->name, &status, 0) == 0 &&
+				status.st_ino == inode && S_ISSOCK(status.st_mode);
+		}
+	}
+	cn_libc()->close(directory);
+	return found || got < 0;
+}
+
+bool cn_share_held_elsewhere(struct cn_share *share, int fd)
+{
+	struct stat status;
+
+	if (atomic_load(&share->many) || fstat(fd, &status))
+		return true;
+	for (int i = 0; i < CN_HOLDERS; i++) {
+		pid_t pid = atomic_load(&share->holders[i]);
+
+		if (!pid || pid == process_page->pid)
+			continue;
+		if (pid == PENDING || (!dead(pid) && has_socket(pid, status.st_ino)))
+			return true;
+	}
+	return false;
+}
+
+/* --- fork --- */
+
+static void share_before_fork(struct cn_conn *conn)
+{
+	pid_t self = process_page->pid;
+
+	if (conn->process != cn_process() || !atomic_load(&conn->descriptors))
+		return;
+	if (!conn->share) {
+		conn->share = new_share();
+		if (!conn->share)
+			return; /* then the child is no holder that we know of, see adopt_after_fork */
+		enlist(conn->share, self, 0);
+	}
+	if (!enlist(conn->share, PENDING, 0))
+		atomic_store(&conn->share->many, true);
+	atomic_compare_exchange_strong(&conn->share->speaker, &self,
+				       0); /* what is inherited now is current */
+}
+
+static void before_fork(void)
+{
+	int error = errno;
+
+	cn_conn_each(share_before_fork);
+	errno = error;
+}
+
+static uint32_t parent_name;
+
+static void adopt_after_fork(struct cn_conn *conn)
+{
+	/* No share, or no place in it: the connection stays the parent's. */
+	if (conn->process != parent_name || !conn->share || !enlist(conn->share, process_page->pid, PENDING))
+		return;
+	if (getppid() == 0) /* a pid namespace of its own: the others can't look us up */
+		atomic_store(&conn->share->many, true);
+	atomic_store(&conn->gate, 0); /* the threads that were inside are in the parent */
+	conn->process = cn_process();
+	cn_conn_note(conn, CN_INHERITED);
+}
+
+static void in_child(void)
+{
+	int error = errno;
+
+	parent_name = process_name;
+	name_process();
+	atomic_flag_clear(&shares_busy);
+	retired_count = 0;
+	fresh_left = 0; /* the parent hands these out */
+	cn_conn_each(adopt_after_fork);
+	errno = error;
+}
+
+void cn_processes_start(void)
+{
+	static struct process_page fallback;
+	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
+
+	if (page && madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
+		process_page = page;
+	else
+		process_page =
+			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
+	family = map_shared(sizeof(*family));
+	name_process();
+	pthread_atfork(before_fork, NULL, in_child);
+}

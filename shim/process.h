@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * Which process is this, and who else holds a connection. Invariant: when in doubt, somebody does. */
+#ifndef CN_PROCESS_H
+#define CN_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CN_HOLDERS 12
+
+/* What the processes that hold one connection tell each other, in memory that fork shares. */
+struct cn_share {
+	_Atomic pid_t speaker; /* who has used the session since the last fork; 0: nobody */
+	_Atomic bool mixed;    /* more than one has: nobody's keys are current */
+	_Atomic bool said;     /* somebody's close_notify was delivered */
+	_Atomic bool many;     /* more holders than there is room for */
+	_Atomic pid_t holders[CN_HOLDERS];
+};
+
+struct cn_conn;
+
+/* Called by the constructor. */
+void cn_processes_start(void);
+
+/* A name for this process that changes with every fork, raw clone included; vfork children share their parent's. */
+uint32_t cn_process(void);
+
+/* False in a vfork child, which runs in its parent's memory. One system call. */
+bool cn_process_is_real(void);
+
+/* Counts the forks in this family of processes that ran no atfork handlers, as far as they are known: _Fork and
+ * clone() at once, others when the child first comes by a hook. */
+uint32_t cn_raw_forks(void);
+void cn_raw_fork_coming(void);
+
+/* This process uses the session. */
+void cn_share_speak(struct cn_share *share);
+
+/* True if this process may speak the last word: it has gone on speaking, or nobody has and it was the first. */
+bool cn_share_may_end(const struct cn_share *share, bool inherited);
+
+/* True if another living process has the socket `fd` open. Asks /proc; what can't be read counts as held. */
+bool cn_share_held_elsewhere(struct cn_share *share, int fd);
+
+/* This process has closed its last descriptor of it. */
+void cn_share_leave(struct cn_share *share);
+
+#endif
