@@ -73,6 +73,11 @@ needs-test: needs-build
 	  jq=jq tcpdump=tcpdump tshark=tshark strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  setpriv=util-linux flock=util-linux dpkg-deb=dpkg
 
+demo: needs-build ## see it: three real programs, without and with
+	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@$(MAKE) --no-print-directory all >/dev/null
+	@CN_BUILD=$(abspath $(BUILD)) scripts/demo
+
 test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-# client.rb WAY PORT: the everyday ways in which Ruby programs talk TLS to 127.0.0.1:PORT.
+# client.rb WAY PORT [PATH]: the everyday ways in which Ruby programs talk TLS to 127.0.0.1:PORT.
 require 'net/http'
 require 'openssl'
 require 'socket'
 
-way, port = ARGV
+way, port, path = ARGV
 
 def connected(port)
   tcp = TCPSocket.new('127.0.0.1', port)
@@ -31,5 +31,5 @@ when 'net_http'
   http = Net::HTTP.new('127.0.0.1', port)
   http.use_ssl = true
   http.verify_mode = OpenSSL::SSL::VERIFY_NONE
-  puts http.get('/').body.size
+  print http.get(path || '/').body
 end

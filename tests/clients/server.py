@@ -8,8 +8,19 @@ import sys
 
 def raw():
     with socket.create_server(('127.0.0.1', 0)) as listener:
-        with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
-            connection.sendall(connection.recv(100) * 100)
+        answer_one(listener)
+
+
+def stateful():
+    context.options |= ssl.OP_NO_TICKET  # sessions are kept here, not at the client
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        while True:
+            answer_one(listener)
+
+
+def answer_one(listener):
+    with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+        connection.sendall(connection.recv(100) * 100)
 
 
 def http_server(handler=http.server.SimpleHTTPRequestHandler):

@@ -67,7 +67,7 @@ static const struct {
 #define FACTS (sizeof(fact_names) / sizeof(*fact_names))
 
 _Static_assert(sizeof(struct cn_facts) == FACTS * sizeof(bool), "a new fact needs a bit here");
-_Static_assert(sizeof(struct cn_rules) == 2 * sizeof(bool), "a new rule needs a place in every_case()");
+_Static_assert(sizeof(struct cn_rules) == 2 * sizeof(bool), "a new rule needs a place in check_every_case()");
 _Static_assert(CN_CAUSE_COUNT == 10, "a new cause needs a place in takes_descriptor()");
 _Static_assert(CN_REASON_COUNT == 15, "a new reason needs a row in oracle[]");
 
@@ -507,7 +507,7 @@ static void check_warnings_only_silence(const struct question *q, const bool *al
 
 		/* `bit` stands as the warning; take it back, and the alert must still be there */
 		if (!(q->bits & bit) == !warns && !alert[q->bits ^ bit])
-			never(true, fact_names[i].name, q);
+			never(true, "a warning that brings an alert about", q);
 	}
 }
 

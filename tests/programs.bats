@@ -1,0 +1,246 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Unmodified programs of the distribution, first without the library and then with it, before the judge.
+
+load helper
+load cases
+
+setup_file() {
+	make_certs
+	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
+}
+
+setup() {
+	make_rsa_cert "$BATS_TEST_TMPDIR/rsa"
+}
+
+teardown() {
+	stop_programs
+	stop_judges
+}
+
+# The program's output; numbers in it are ports, times, process ids and addresses.
+output_of() {
+	sed -E 's/0x[0-9a-f]+|[0-9]+/N/g' "$1/out" "$1/err"
+}
+
+# holds NAME...: the verdict is the known one without the library and "closed" with it, and nothing else differs:
+# neither exit status nor output nor bytes, and on the wire one alert before the FIN, if even that.
+holds() {
+	local name tls
+	for name; do
+		for tls in 1.2 1.3; do
+			same_but_closed "$name" "$tls"
+			same_records "$name" "$tls"
+		done
+	done
+}
+
+same_but_closed() {
+	local before status work
+
+	measure "$1" "$2" without
+	before=$RESULT status=$STATUS work=$WORK
+	measure "$1" "$2" with
+	echo "$1, TLS $2, without: $before"
+	echo "$1, TLS $2, with: $RESULT"
+	assert_equal "$(verdict_of "$before")" "$EXPECTED"
+	assert_equal "$(verdict_of "$RESULT")" closed
+	assert_equal "$(field close_notify "$RESULT")" 1
+	assert_equal "$(field records_after_close_notify "$RESULT")" 0
+	assert_equal "$(field bytes "$RESULT")" "$(field bytes "$before")"
+	assert_equal "$(field sent "$RESULT")" "$(field sent "$before")"
+	assert_equal "$STATUS" "$status"
+	assert_equal "$(output_of "$WORK")" "$(output_of "$work")"
+}
+
+# side NAME-OF-SIDE: its records. A ticket's length varies: its random age_add is a number without leading zeros.
+side() {
+	sed -nE "s/^$1: //p" "$WORK/wire" | sed -E 's,23/(250|266),23/ticket,g'
+}
+
+same_records() {
+	local client server expected alert=23/19
+
+	[ "$2" = 1.3 ] || alert=21/26
+	measure "$1" "$2" without relay
+	client=$(side client) server=$(side server)
+	measure "$1" "$2" with relay
+	echo "$1, TLS $2, without: $client / $server"
+	echo "$1, TLS $2, with: $(side client) / $(side server)"
+	if [ "$EXPECTED" = closed ]; then
+		assert_equal "$(side client)" "$client"
+		assert_equal "$(side server)" "$server"
+	elif [ "$(field role "$RESULT")" = server ]; then
+		assert_equal "$(side client)" "${client% FIN} $alert FIN"
+	else
+		assert_equal "$(side server)" "${server% FIN} $alert FIN"
+	fi
+}
+
+# untouched NAME...: a program whose TLS library is not covered does what it always did.
+untouched() {
+	local name tls
+	for name; do
+		for tls in 1.2 1.3; do
+			measure "$name" "$tls" with
+			assert_equal "$(verdict_of "$RESULT")" "$EXPECTED"
+			assert_equal "$STATUS" 0
+		done
+	done
+}
+
+# serves NAME: a client that fails at a server that only closes succeeds when the server has the library.
+serves() {
+	local name failure tls
+	columns "$(row_of "$1" "${PEERS[@]}")" name PROGRAM failure
+	for tls in 1.2 1.3; do
+		measure_peer "$1" "$tls" without
+		assert_equal "TLS $tls, without: $STATUS" "TLS $tls, without: $failure"
+		assert [ -s "$WORK/complaint" -o "$1" = wget_peer -o "$1" = aria2c_peer ]
+		measure_peer "$1" "$tls" with
+		cat "$WORK/complaint"
+		assert_equal "TLS $tls, with: $STATUS" "TLS $tls, with: 0"
+		assert cmp "$WORK/file" "$WORK/got"
+	done
+}
+
+# resumes NAME: of 300 connections no session survives without the library, all do with it.
+resumes() {
+	local row
+	while read -r row; do
+		measure_sessions "$row" without
+		echo "$KEPT"
+		assert_equal "without: $RESUMED resumed, $CLOSED closed" 'without: 0 resumed, 0 closed'
+		measure_sessions "$row" with
+		assert_equal "with: $RESUMED resumed, $CLOSED closed" \
+			"with: $((RECONNECTS - 1)) resumed, $RECONNECTS closed"
+	done < <(row_of "$1" "${SESSIONS[@]}")
+}
+
+@test "python3: a client that only closes is heard to say goodbye" {
+	holds python_raw
+}
+
+@test "python3: a client that closes after the server's goodbye answers it" {
+	holds python_answer
+}
+
+@test "python3: a client that exits with the connection open says goodbye" {
+	holds python_exit
+}
+
+@test "python3: a client that unwraps was right already" {
+	holds python_unwrap
+}
+
+@test "python3: urllib and http.client say goodbye" {
+	holds python_urllib python_http_client
+}
+
+@test "python3: smtplib says goodbye after QUIT" {
+	holds python_smtplib
+}
+
+@test "python3: a server that only closes says goodbye" {
+	holds python_raw_server
+}
+
+@test "python3: http.server says goodbye after each answer" {
+	holds python_http_server
+}
+
+@test "ruby: SSLSocket#close was right already, with and without sync_close" {
+	holds ruby_sync_close ruby_no_sync_close
+}
+
+@test "ruby: a program that closes the TCPSocket alone says goodbye" {
+	holds ruby_tcp_close
+}
+
+@test "ruby: net/http was right already" {
+	holds ruby_net_http
+}
+
+@test "perl: IO::Socket::SSL was right when closed, and says goodbye when let go" {
+	holds perl_close perl_let_go
+}
+
+@test "openssl: s_client was right already" {
+	holds openssl_s_client openssl_s_client_eof
+}
+
+@test "openssl: s_server was right already" {
+	holds openssl_s_server openssl_s_server_www
+}
+
+@test "curl was right already" {
+	holds curl
+}
+
+@test "socat was right already, as client and as server" {
+	holds socat_client socat_listen
+}
+
+@test "ncat: a client that half-closes says goodbye first" {
+	holds ncat_client
+}
+
+@test "ncat: a server that sends a file says goodbye" {
+	holds ncat_listen
+}
+
+@test "ncat: a server that runs a command was right already" {
+	holds ncat_exec
+}
+
+@test "nginx was right already" {
+	holds nginx
+}
+
+@test "redis-cli says goodbye" {
+	holds redis_cli
+}
+
+@test "redis-server was right already" {
+	holds redis_server
+}
+
+@test "stunnel was right already, as client and as server" {
+	holds stunnel_client stunnel_server
+}
+
+@test "wget and aria2c as clients speak through GnuTLS and are left as they were" {
+	untouched wget aria2c
+}
+
+@test "git clone, fatal at a plain Python server, succeeds when that has the library" {
+	serves git_peer
+}
+
+@test "wget, in error at a plain Python server, succeeds when that has the library" {
+	serves wget_peer
+}
+
+@test "aria2c, in error at a plain Python server, succeeds when that has the library" {
+	serves aria2c_peer
+}
+
+@test "ruby's net/http, in error at a plain Python server, succeeds when that has the library" {
+	serves ruby_peer
+}
+
+@test "300 reconnects: a client that lets go resumes no session without the library, and every one with it" {
+	resumes perl_sessions
+}
+
+@test "300 reconnects: a server that only closes resumes no session without the library, and every one with it" {
+	resumes python_sessions
+}
+
+@test "every program in the list has its test" {
+	local row
+	for row in "${CASES[@]}" "${PEERS[@]}" "${SESSIONS[@]}"; do
+		assert grep -qE "^	(holds|untouched|serves|resumes) (.* )?${row%% *}( |\$)" "$BATS_TEST_FILENAME"
+	done
+}
