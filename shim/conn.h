@@ -28,10 +28,9 @@ enum cn_fact {
 	CN_SERVER = 1 << 10,
 	CN_HANDED_OVER = 1 << 11, /* the descriptor was sent to another process */
 	CN_TRIED = 1 << 12,       /* ours was begun; whatever came of it, never a second one */
-	CN_AT_RISK = 1 << 13,     /* at exit: wait for its bytes */
-	CN_SEEN_QUIET = 1 << 14,  /* what the session said of itself, for when it is freed */
-	CN_SEEN_UNSUPPORTED = 1 << 15,
-	CN_INHERITED = 1 << 16, /* established by another process, before a fork */
+	CN_SEEN_QUIET = 1 << 13,  /* what the session said of itself, for when it is freed */
+	CN_SEEN_UNSUPPORTED = 1 << 14,
+	CN_INHERITED = 1 << 15, /* established by another process, before a fork */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.

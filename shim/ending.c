@@ -87,17 +87,12 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 }
 
 /* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
+static bool keep_open(struct cn_conn *conn, int fd)
 {
-	if (cause == CN_CAUSE_EXIT) {
-		cn_conn_note(conn, CN_AT_RISK); /* waited for when all others have said goodbye as well */
-		return true;
-	}
 	if (cn_linger_adopt(fd, conn->rest, conn->rest_length))
 		return true;
-	if (cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
+	if (cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK) /* else the program expects that its calls may wait */
 		return false;
-	cn_linger_begin_here(); /* the program expects that calls on this socket may wait */
 	cn_linger_here(fd, conn->rest, conn->rest_length);
 	return true;
 }
@@ -126,7 +121,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
-		done.lingers = keep_open(conn, fd, cause);
+		done.lingers = keep_open(conn, fd);
 	if (last)
 		cn_event_end(conn,
 			     &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
@@ -212,27 +207,13 @@ static void end_at_exit(struct cn_conn *conn)
 	cn_conn_drop(conn);
 }
 
-static void wait_at_exit(struct cn_conn *conn)
-{
-	if (conn->process != cn_process() || !cn_conn_has(conn, CN_AT_RISK) || !cn_conn_hold(conn))
-		return;
-	if (cn_conn_claim(conn)) {
-		if (cn_still_there(conn))
-			cn_linger_here(conn->fd, conn->rest, conn->rest_length);
-		cn_conn_release(conn);
-	}
-	cn_conn_drop(conn);
-}
-
 void cn_end_process(int status)
 {
 	if (!cn_process_is_real())
 		return;
 	exit_status = status;
 	cn_conn_each(end_at_exit);
-	cn_linger_begin_here();
-	cn_conn_each(wait_at_exit);
-	cn_linger_finish();
+	cn_linger_finish(); /* the background dies with the process */
 }
 
 bool cn_still_there(const struct cn_conn *conn)

@@ -82,7 +82,7 @@ static void send_rest(struct cn_conn *conn, int fd)
  * when asked with MSG_TRUNC and no buffer; other families need a place to put it. */
 static bool drain(int fd, bool tcp)
 {
-	char bytes[4096];
+	char bytes[1024];
 
 	for (int step = 0; step < DRAIN_STEPS; step++) {
 		ssize_t got = tcp ? recv(fd, NULL, DRAIN_STEP, MSG_DONTWAIT | MSG_TRUNC)

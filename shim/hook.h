@@ -7,22 +7,28 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Marks this thread as inside the shim. The caller has checked cn_inside. */
 struct cn_guard {
 	int error;
+	int cancel; /* a thread cancelled in the middle of a farewell would never release its claim */
 };
 
 static inline struct cn_guard cn_guard_enter(void)
 {
+	struct cn_guard guard = {.error = errno};
+
 	cn_inside = 1;
-	return (struct cn_guard){.error = errno};
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard.cancel);
+	return guard;
 }
 
 static inline void cn_guard_leave(struct cn_guard guard)
 {
+	pthread_setcancelstate(guard.cancel, NULL);
 	cn_inside = 0;
 	errno = guard.error;
 }

@@ -244,8 +244,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	int ret;
 
 	tls->ops->look(tls, ssl, &before);
-	cn_inside = 0; /* the program's callbacks run in the real call */
-	errno = guard.error;
+	cn_guard_leave(guard); /* the program's callbacks run in the real call */
 	if (gone && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl);
 	else if (cn_conn_has(conn, CN_SAID_BY_SHIM) && !cn_conn_has(conn, CN_CALLED_SHUTDOWN))

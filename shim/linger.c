@@ -28,9 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HELD_MOST     16384 /* past that, or past RLIMIT_NOFILE, the oldest go first */
-#define IDLE_MS       250   /* without work, the thread ends */
-#define FIRST_LOOK_MS 2     /* nothing tells of an acknowledgement: look, and double the pause each time */
+#define HELD_MOST     16384U /* past that, or past RLIMIT_NOFILE, the oldest go first */
+#define IDLE_MS       250    /* without work, the thread ends */
+#define FIRST_LOOK_MS 2      /* nothing tells of an acknowledgement: look, and double the pause each time */
 #define LAST_LOOK_MS  512
 #define STACK_SIZE    (256 * 1024)
 #define SEND_TRIES    200 /* the queue of a datagram socket holds 10 */
@@ -47,13 +47,15 @@ struct held {
 	int64_t next, idle_end, end; /* ms */
 };
 
-struct letter {
+struct letter_head {
 	uint64_t secret;
 	size_t rest;
-	unsigned char alert[CN_REST_MOST];
 };
 
-#define LETTER_HEAD offsetof(struct letter, alert)
+struct letter {
+	struct letter_head head;
+	unsigned char alert[CN_REST_MOST];
+};
 
 #define OPEN     (UINT32_C(1) << 31)
 #define STARTING (UINT32_C(1) << 30)
@@ -209,21 +211,21 @@ static bool take_letter(int door)
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	}
-	if (got < (ssize_t)LETTER_HEAD || (size_t)got != LETTER_HEAD + letter.rest ||
-	    letter.secret != linger.secret) {
+	if ((size_t)got < sizeof(letter.head) || (size_t)got != sizeof(letter.head) + letter.head.rest ||
+	    letter.head.secret != linger.secret) {
 		if (fd >= 0)
 			cn_libc()->close(fd);
 		return true;
 	}
-	if (fd < 0 || fd >= HELD_MOST) { /* lost for want of a number */
+	if (fd < 0 || fd >= (int)HELD_MOST) { /* lost for want of a number */
 		atomic_fetch_sub(&linger.holding, 1);
 		if (fd >= 0)
 			cn_libc()->close(fd);
 		return true;
 	}
-	begin(&linger.held[fd], letter.rest);
-	if (letter.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
-		memcpy(linger.held[fd].alert, letter.alert, letter.rest);
+	begin(&linger.held[fd], letter.head.rest);
+	if (letter.head.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
+		memcpy(linger.held[fd].alert, letter.alert, letter.head.rest);
 	else
 		linger.held[fd].rest = 0;
 	linger.count++;
@@ -407,17 +409,19 @@ static bool come_in(void)
 	return true;
 }
 
-static bool post(int fd, const struct letter *letter)
+static bool post(int fd, const unsigned char *rest, size_t length)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {.room = {0}};
-	struct iovec part = {.iov_base = (void *)letter, .iov_len = LETTER_HEAD + letter->rest};
+	struct letter_head head = {.secret = linger.secret, .rest = length};
+	struct iovec parts[] = {{.iov_base = &head, .iov_len = sizeof(head)},
+				{.iov_base = (void *)rest, .iov_len = length}};
 	struct msghdr message = {.msg_name = &linger.address,
 				 .msg_namelen = linger.address_length,
-				 .msg_iov = &part,
-				 .msg_iovlen = 1,
+				 .msg_iov = parts,
+				 .msg_iovlen = 2,
 				 .msg_control = control.room,
 				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
@@ -443,17 +447,12 @@ static bool post(int fd, const struct letter *letter)
 
 bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length)
 {
-	struct letter letter;
 	bool posted;
 
-	if (length > sizeof(letter.alert) || !cn_config.timeout_ms || !cn_config.linger_ms || !come_in())
+	if (length > CN_REST_MOST || !cn_config.timeout_ms || !cn_config.linger_ms || !come_in())
 		return false;
-	letter.secret = linger.secret;
-	letter.rest = length;
-	if (length)
-		memcpy(letter.alert, rest, length);
 	atomic_fetch_add(&linger.holding, 1);
-	posted = post(fd, &letter);
+	posted = post(fd, rest, length);
 	if (!posted)
 		atomic_fetch_sub(&linger.holding, 1);
 	atomic_fetch_sub(&linger.door, 1);
@@ -462,20 +461,12 @@ bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length)
 
 /* --- in place --- */
 
-static _Atomic int64_t here_end;
-
-void cn_linger_begin_here(void)
-{
-	atomic_store(&here_end, now_ms() + cn_config.timeout_ms);
-}
-
 void cn_linger_here(int fd, unsigned char *rest, size_t length)
 {
 	struct held h;
 	int64_t now;
 
 	begin(&h, length);
-	h.end = atomic_load(&here_end);
 	while (now = now_ms(), !settled(&h, fd, rest, now)) {
 		struct pollfd readable = {.fd = fd, .events = POLLIN};
 
@@ -485,12 +476,13 @@ void cn_linger_here(int fd, unsigned char *rest, size_t length)
 
 void cn_linger_finish(void)
 {
+	int64_t end = now_ms() + cn_config.timeout_ms;
 	uint32_t holding;
 
 	if (linger.process != cn_process())
 		return;
 	while ((holding = atomic_load(&linger.holding)) != 0) {
-		int64_t left = atomic_load(&here_end) - now_ms();
+		int64_t left = end - now_ms();
 		struct timespec patience = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
 
 		if (left <= 0 ||

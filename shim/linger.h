@@ -18,13 +18,10 @@ bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length);
  * knows whether it may start a thread. */
 void cn_linger_note_mask(void);
 
-/* The same in place, for exit and where no thread may be started: returns when the bytes of `fd` are safe or
- * the bounds have passed. The total bound (CLOSENOTIFY_TIMEOUT_MS) counts from cn_linger_begin_here(), for
- * all sockets together. */
-void cn_linger_begin_here(void);
+/* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
 void cn_linger_here(int fd, unsigned char *rest, size_t length);
 
-/* For exit: waits, within the same bound, for what the background still holds. */
+/* For exit: waits for what the background still holds, within CLOSENOTIFY_TIMEOUT_MS from now. */
 void cn_linger_finish(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "conn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -88,18 +89,22 @@ void cn_sink_open(void)
 void cn_sink_write(const struct cn_text *text)
 {
 	int fd = atomic_load(&sink);
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) || status.st_dev != sink_device || status.st_ino != sink_inode)
 		return;
-	cn_text_write(text, fd);
+	/* A pipe that nobody empties would block, one that nobody reads would kill; POLLOUT promises room for PIPE_BUF. */
+	if (poll(&writable, 1, 0) == 1 && !(writable.revents & (POLLERR | POLLHUP)))
+		cn_text_write(text, fd);
 }
 
 void cn_sink_yield(int fd)
 {
 	int moved;
 
-	if (fd < 0 || fd != atomic_load(&sink))
+	if (fd < 0 || fd != atomic_load(&sink) ||
+	    !cn_process_is_real()) /* a vfork child: the parent's stays */
 		return;
 	moved = lift(fd, fd + 1);
 	if (moved < 0)

@@ -65,10 +65,6 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(unsigned long, ERR_peek_last_error, (void))                                                     \
 	MAY(int, SSL_is_quic, (const SSL *))
 
-#ifdef CN_CHECK_PROTOTYPES
-#include "prototypes_openssl.h"
-#endif
-
 struct openssl {
 	struct cn_tls tls;
 	int index;          /* of our ex_data in every SSL */

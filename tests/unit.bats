@@ -24,9 +24,12 @@ NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefr
 NUMBERS=(
 	'SENT SSL_SENT_SHUTDOWN' 'RECEIVED SSL_RECEIVED_SHUTDOWN' 'ERROR_SSL SSL_ERROR_SSL'
 	'ERROR_SYSCALL SSL_ERROR_SYSCALL' 'ERROR_ZERO_RETURN SSL_ERROR_ZERO_RETURN' 'WANT_NOTHING SSL_NOTHING'
-	'WANT_WRITE SSL_WRITING' 'CTRL_MODE SSL_CTRL_MODE' 'MODE_ASYNC SSL_MODE_ASYNC' 'MODE_PARTIAL SSL_MODE_ENABLE_PARTIAL_WRITE'
+	'WANT_WRITING SSL_WRITING' 'CTRL_MODE SSL_CTRL_MODE' 'MODE_ASYNC SSL_MODE_ASYNC'
+	'MODE_MOVING_BUFFER SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER' 'MODE_PARTIAL_WRITE SSL_MODE_ENABLE_PARTIAL_WRITE'
+	'RECORD_MOST SSL3_RT_MAX_PLAIN_LENGTH'
 	'OP_IGNORE_UNEXPECTED_EOF SSL_OP_IGNORE_UNEXPECTED_EOF'
-	'REASON_UNEXPECTED_EOF SSL_R_UNEXPECTED_EOF_WHILE_READING' 'REASON_MASK ERR_REASON_MASK'
+	'REASON_UNEXPECTED_EOF SSL_R_UNEXPECTED_EOF_WHILE_READING'
+	'REASON_MASK 0xfff' # 1.1.1's; 3.x has more bits, unused by libssl's reasons
 	'EX_INDEX_SSL CRYPTO_EX_INDEX_SSL' 'BIO_RESET BIO_CTRL_RESET' 'BIO_EOF BIO_CTRL_EOF' 'BIO_INFO BIO_CTRL_INFO'
 	'BIO_PENDING BIO_CTRL_PENDING' 'BIO_WPENDING BIO_CTRL_WPENDING' 'BIO_KTLS_SEND BIO_CTRL_GET_KTLS_SEND'
 	'BIO_SHOULD_RETRY BIO_FLAGS_SHOULD_RETRY'
@@ -90,7 +93,7 @@ compile_agreement() {
 	# shellcheck disable=SC2086 # words are wanted
 	{
 		echo "$HEADERS"
-		sed -n '/^typedef int ex_\|^typedef void ex_\|^typedef void info_callback/p' "$PROJECT/shim/tls_openssl.c"
+		sed -n '/^typedef [a-z]* [a-z_]*(/,/;$/p' "$PROJECT/shim/tls_openssl.c"
 		cc -D_GNU_SOURCE -E -P -xc - <<<"$HEADERS" >declared.i
 		while read -r name type; do
 			if ! grep -qw "$name" declared.i && [[ " $NEWER " == *" $name "* ]]; then
@@ -130,8 +133,10 @@ compile_agreement() {
 @test "prototypes: a wrong one would be seen" {
 	run compile_agreement <<<'SSL_write int (SSL *, const void *, long)'
 	assert_failure
-	assert_output --partial SSL_write
+	assert_output --partial 'static assertion failed: "SSL_write"'
 	run compile_agreement <<<'close int (long)'
+	assert_output --partial 'static assertion failed: "close"'
+	run compile_agreement <<<'SSL_does_not_exist int (SSL *)'
 	assert_failure
 }
 
@@ -145,8 +150,10 @@ compile_agreement() {
 				[ "${pair% *}" != "$name" ] || known=${pair#* }
 			done
 			[ -n "$known" ] || fail "$name = $value: add its name in the headers to NUMBERS"
-			printf '#ifdef %s\n_Static_assert((%s) == %s, "%s");\n#endif\n' "$known" "$value" "$known" "$name"
-		done < <(sed -n '/^enum {.*OpenSSL/,/^};/s/^\t\([A-Z_]*\) = \(.*[^ ]\),.*$/\1 \2/p' "$PROJECT/shim/tls_openssl.c")
+			[ "$known" = "${known#SSL_R_}" ] || printf '#ifdef %s\n' "$known"
+			printf '_Static_assert((%s) == (%s), "%s");\n' "$value" "$known" "$name"
+			[ "$known" = "${known#SSL_R_}" ] || printf '#endif\n'
+		done < <(sed -n '/^enum {/,/^};/s/^\t\([A-Z_]*\) = \(.*[^ ]\),.*$/\1 \2/p' "$PROJECT/shim/tls_openssl.c")
 	} >numbers.c
 	run grep -c _Static_assert numbers.c
 	assert [ "$output" -ge 15 ]

@@ -116,7 +116,7 @@ _Static_assert(sizeof(struct cn_plan) == 5 * sizeof(bool) + sizeof(enum cn_reaso
 static void expect(const char *title, unsigned int bits, struct cn_rules rules, enum cn_cause cause,
 		   struct cn_plan wanted, struct cn_plan plan)
 {
-	if (same(plan, wanted) || ++failures > 200)
+	if (same(plan, wanted) || ++failures > 40)
 		return;
 	put_case(title, bits, rules, cause);
 	put_plan("expected", wanted);
@@ -455,7 +455,7 @@ static void check_order(const struct question *q, struct cn_plan plan)
 
 static void never(bool happened, const char *title, const struct question *q)
 {
-	if (!happened || ++failures > 200)
+	if (!happened || ++failures > 40)
 		return;
 	put_case(title, q->bits, q->rules, q->cause);
 	putchar('\n');

@@ -1,0 +1,378 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The environment flags: what each accepts, what a bad value costs (one line), and that off, observe and secure
+# execution leave a program alone. plain_client --help explains its letters.
+
+bats_require_minimum_version 1.5.0
+
+load helper
+
+CLIENT=$BUILD/tests/plain_client
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	local flag
+	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+		unset "CLOSENOTIFY_$flag"
+	done
+	PUBLIC=
+}
+
+teardown() {
+	stop_judges
+	[ -z "$PUBLIC" ] || rm -r "$PUBLIC"
+}
+
+# host FLAG=VALUE...: a program that has nothing to do with TLS runs with these flags and ends with its own status.
+host() {
+	run --separate-stderr env "$@" LD_PRELOAD="$SHIM" /bin/sh -c 'echo hello; exit 7'
+	assert_equal "$status" 7
+	assert_output hello
+}
+
+accepts() { # FLAG VALUE...
+	local value
+	for value in "${@:2}"; do
+		host "$1=$value"
+		assert_equal "$1=$value: $stderr" "$1=$value: "
+	done
+}
+
+refuses() { # FLAG ACCEPTED DEFAULT VALUE...
+	local flag=$1 accepted=$2 default=$3 value
+	for value in "${@:4}"; do
+		host "$flag=$value"
+		assert_equal "$stderr" "closenotify: $flag=$value is not accepted ($accepted); taking the default: $default"
+	done
+}
+
+# verdict [FLAG=VALUE...] DEEDS: how a judge hears the client end that has the shim and these flags.
+# VERSION (1.2), SERVER (judge options), CLIENT (program) and bare=1 (without the shim) change the setting.
+verdict() {
+	local preload=$SHIM server=()
+	[ -z "${bare-}" ] || preload=
+	read -ra server <<<"${SERVER---no-tickets}"
+	start_judge --tls "${VERSION-1.2}" "${server[@]}"
+	env "${@:1:$#-1}" LD_PRELOAD="$preload" "$CLIENT" "$JUDGE_PORT" "${VERSION-1.2}" 5 "${@: -1}" \
+		>"$BATS_TEST_TMPDIR/client" 2>"$BATS_TEST_TMPDIR/client.err" || true
+	verdict_of "$(judge_result)"
+}
+
+# hears WANTED [FLAG=VALUE...] DEEDS: that verdict with the shim, in both versions; without it, truncated.
+hears() {
+	local VERSION
+	for VERSION in 1.2 1.3; do
+		assert_equal "$VERSION bare: $(bare=1 verdict "${@: -1}")" "$VERSION bare: truncated"
+		assert_equal "$VERSION ${*:2}: $(verdict "${@:2}")" "$VERSION ${*:2}: $1"
+	done
+}
+
+# --- what is accepted ---
+
+@test "every flag takes the values it names, silently" {
+	accepts CLOSENOTIFY_MODE fix observe off
+	accepts CLOSENOTIFY_LOG text json "text:$BATS_TEST_TMPDIR/log" "json:$BATS_TEST_TMPDIR/log"
+	accepts CLOSENOTIFY_WAIT_MS 0 1 007 3600000
+	accepts CLOSENOTIFY_TIMEOUT_MS 0 1 3600000
+	accepts CLOSENOTIFY_LINGER_MS 0 1 3600000
+	accepts CLOSENOTIFY_QUIET honour override
+	accepts CLOSENOTIFY_EXIT clean always
+	accepts CLOSENOTIFY_ONLY sh 's*' '*' 'other,[a-z]?,sh' nothing
+}
+
+@test "an empty flag is an unset flag" {
+	local flag
+	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+		accepts "CLOSENOTIFY_$flag" ''
+	done
+	hears closed CLOSENOTIFY_MODE= CLOSENOTIFY_LOG= CLOSENOTIFY_ONLY= CLOSENOTIFY_EXIT= CLOSENOTIFY_QUIET= C
+}
+
+@test "a bad value costs one line that names the flag, the value and what is accepted" {
+	refuses CLOSENOTIFY_MODE 'fix, observe, off (or help)' fix FIX on 'fix ' 1 fixx
+	refuses CLOSENOTIFY_LOG 'text, json, text:FILE, json:FILE' 'no log' xml text: json: TEXT /tmp/file textfile
+	refuses CLOSENOTIFY_WAIT_MS 'milliseconds, 0 to 3600000' 0 -1 +1 1.5 5s ' 5' 0x10 3600001 99999999999999999999
+	refuses CLOSENOTIFY_TIMEOUT_MS 'milliseconds, 0 to 3600000' 30000 -1 long 3600001
+	refuses CLOSENOTIFY_LINGER_MS 'milliseconds, 0 to 3600000' 5000 -1 long 3600001
+	refuses CLOSENOTIFY_QUIET 'honour, override' honour yes honor 1
+	refuses CLOSENOTIFY_EXIT 'clean, always' clean yes 0 never
+	refuses CLOSENOTIFY_ONLY 'globs of program names, separated by commas' 'every program' a,,b ,a
+}
+
+@test "several bad values cost a line each" {
+	host CLOSENOTIFY_MODE=a CLOSENOTIFY_LOG=b CLOSENOTIFY_WAIT_MS=c CLOSENOTIFY_TIMEOUT_MS=d CLOSENOTIFY_LINGER_MS=e \
+		CLOSENOTIFY_QUIET=f CLOSENOTIFY_EXIT=g CLOSENOTIFY_ONLY=,
+	assert_equal "${#stderr_lines[@]}" 8
+	assert_equal "$(printf '%s\n' "${stderr_lines[@]}" | sort -u | grep -c '^closenotify: CLOSENOTIFY_[A-Z_]*=[a-g,] is not accepted')" 8
+}
+
+@test "a hostile value is escaped and cut, in one line and one write" {
+	local long
+	host CLOSENOTIFY_MODE=$'fix\n\e[2J\x7f"\\\xc3\xbc'
+	assert_equal "${#stderr_lines[@]}" 1
+	assert_regex "$stderr" '^closenotify: CLOSENOTIFY_MODE=fix\\u000a\\u001b\[2J\\u007f\\u0022\\u005c\\u00c3\\u00bc is not'
+	printf -v long '%02000d' 0
+	host CLOSENOTIFY_QUIET="$long"
+	assert_equal "${#stderr_lines[@]}" 1
+	assert_regex "$stderr" '^closenotify: CLOSENOTIFY_QUIET=0{64} is not accepted \(honour, override\)'
+}
+
+@test "a bad value harms nobody whose stderr is closed, or a pipe without a reader" {
+	local reader
+	run env CLOSENOTIFY_MODE=bad LD_PRELOAD="$SHIM" /bin/sh -c 'echo hello; exit 7' 2>&-
+	assert_equal "$status $output" '7 hello'
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	sleep 60 <"$BATS_TEST_TMPDIR/pipe" 3>&- &
+	reader=$!
+	exec 5>"$BATS_TEST_TMPDIR/pipe"
+	kill "$reader"
+	wait "$reader" || true
+	status=0
+	env CLOSENOTIFY_MODE=bad LD_PRELOAD="$SHIM" /bin/sh -c 'exit 7' 2>&5 5>&- || status=$?
+	exec 5>&-
+	assert_equal "$status" 7
+}
+
+@test "a bad value leaves the default" {
+	hears closed CLOSENOTIFY_MODE=bad C
+	hears closed CLOSENOTIFY_ONLY=a,,b C
+	hears truncated CLOSENOTIFY_QUIET=bad Q1C
+	hears truncated CLOSENOTIFY_EXIT=bad X3
+	hears closed CLOSENOTIFY_LOG=bad C
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/client.err")" 1
+}
+
+@test "MODE=help lists every flag with what it accepts, and does nothing else" {
+	local flag
+	host CLOSENOTIFY_MODE=help CLOSENOTIFY_LOG=bad
+	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+		assert_equal "$(grep -c "^CLOSENOTIFY_$flag\$" <<<"$stderr")" 1
+	done
+	assert_equal "$(grep -c 'accepted: .*; default: ' <<<"$stderr")" 8
+	hears truncated CLOSENOTIFY_MODE=help C
+}
+
+# --- what they do ---
+
+@test "QUIET=override says goodbye although the program asked for a quiet shutdown" {
+	hears truncated Q1C
+	hears closed CLOSENOTIFY_QUIET=override Q1C
+	hears closed CLOSENOTIFY_QUIET=override Q1SC
+	hears closed CLOSENOTIFY_QUIET=override T1C
+}
+
+@test "EXIT=always says goodbye although the program failed" {
+	hears truncated X3
+	hears truncated E3
+	hears closed CLOSENOTIFY_EXIT=always X3
+	hears closed CLOSENOTIFY_EXIT=always E3
+	hears closed CLOSENOTIFY_EXIT=always X0
+}
+
+@test "WAIT_MS: SSL_shutdown returns 1 when the peer answered, 0 when it did not" {
+	local VERSION
+	for VERSION in 1.2 1.3; do
+		bare=1 verdict SC
+		assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 0
+		verdict CLOSENOTIFY_WAIT_MS=60000 SC
+		assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 1
+		SERVER='--no-tickets --silent-end --linger-open-ms 60000 --timeout-ms 500' verdict CLOSENOTIFY_WAIT_MS=50 SC
+		assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 0
+	done
+}
+
+@test "ONLY: globs of the name under which the program was called" {
+	ln -s "$CLIENT" "$BATS_TEST_TMPDIR/alias"
+	hears closed CLOSENOTIFY_ONLY=plain_client C
+	hears closed CLOSENOTIFY_ONLY='plain*' C
+	hears closed CLOSENOTIFY_ONLY='curl,pl?in_[a-d]lient,wget' C
+	hears truncated CLOSENOTIFY_ONLY=curl C
+	hears truncated CLOSENOTIFY_ONLY=plain,client C
+	hears truncated CLOSENOTIFY_ONLY="$CLIENT" C
+	CLIENT=$BATS_TEST_TMPDIR/alias
+	hears closed CLOSENOTIFY_ONLY=alias C
+	hears truncated CLOSENOTIFY_ONLY=plain_client C
+}
+
+@test "ONLY: a name longer than the log has room for" {
+	local name=a_program_whose_name_is_longer_than_32_bytes
+	ln -s "$CLIENT" "$BATS_TEST_TMPDIR/$name"
+	CLIENT=$BATS_TEST_TMPDIR/$name
+	hears closed CLOSENOTIFY_ONLY="$name" C
+	hears closed CLOSENOTIFY_ONLY='*_32_bytes' C
+	hears truncated CLOSENOTIFY_ONLY="${name:0:31}" C
+}
+
+@test "ONLY: another program writes no log and opens none" {
+	hears truncated CLOSENOTIFY_ONLY=curl "CLOSENOTIFY_LOG=text:$BATS_TEST_TMPDIR/log" C
+	assert [ ! -e "$BATS_TEST_TMPDIR/log" ]
+}
+
+# --- modes ---
+
+@test "off: the end is heard as without the shim, and no log is opened" {
+	local deeds
+	for deeds in C FC X0 WC; do
+		hears truncated CLOSENOTIFY_MODE=off "CLOSENOTIFY_LOG=text:$BATS_TEST_TMPDIR/log" "$deeds"
+	done
+	assert_equal "$(VERSION=1.3 bare=1 verdict SFC)" closed
+	assert_equal "$(VERSION=1.3 verdict CLOSENOTIFY_MODE=off SFC)" closed
+	assert [ ! -e "$BATS_TEST_TMPDIR/log" ]
+}
+
+@test "observe: the end is heard as without the shim, and the record says what would have been done" {
+	local log=$BATS_TEST_TMPDIR/log deeds wanted
+	while read -r deeds wanted; do
+		rm -f "$log"
+		hears truncated CLOSENOTIFY_MODE=observe "CLOSENOTIFY_LOG=json:$log" "$deeds"
+		assert_equal "$deeds $(jq -r '[.mode, .action, .reason] | join(" ")' "$log" | uniq)" "$deeds observe $wanted"
+		assert_equal "$(wc -l <"$log")" 2
+	done <<-END
+		C close_notify+half_close repaired
+		X0 close_notify+half_close repaired
+		X3 none unclean_exit
+		Q1C none quiet
+	END
+}
+
+@test "observe: SSL_free and close are one connection, and one record tells both" {
+	local log=$BATS_TEST_TMPDIR/log
+	hears truncated CLOSENOTIFY_MODE=observe "CLOSENOTIFY_LOG=json:$log" FC
+	assert_equal "$(jq -r '[.action, .reason] | join(" ")' "$log" | uniq)" 'close_notify+half_close repaired'
+}
+
+# --- the program sees what it would have seen ---
+
+# Orders in which a program may end a connection; each is run with peers that answer, and ones that ended first.
+ORDERS=(C CF FC FCt tCtFt SC SFC CS SSC SSFC GSGSGFC SzC SzFC zGSC zFC n1SC Q1SC Q1SFC T1SC T3GSFC T3FC qC qSFC rC rSC
+	WC WFC RC RFC iWGC HC HSC DCcF DSCcFt DFcC DcC j100cFC jtcC dF dtFC gF gtF aF atF IF ItFC L0C L5C UfSFC UFC
+	YC YFC NFC FOC OSFC OCF X0 FX0 SFX0 X3 E0 E3 K0 K3 VC VSFC CC CFC CrF ZC Zw5SC ZSFC xsC p5r5C w0C w5w5SC
+	'P(C)C' 'P(FC)FC' 'P(SFC)C' 'P(t)FC' 'P(X0)C' CoFmtC CotF n1CF n1SSC u5C uSC SuC SezC)
+
+# run_order [FLAG=VALUE...] DEEDS: what the program sees, and its status.
+run_order() {
+	local status=0
+	env "${@:1:$#-1}" "$CLIENT" --sni localhost "$JUDGE_PORT" "$VERSION" 5 "${@: -1}" || status=$?
+	echo "status $status"
+}
+
+# same_as_bare [FLAG=VALUE...]: prints where the program sees something else, for all orders.
+same_as_bare() {
+	local deeds count=$((${#ORDERS[@]} * 2)) server VERSION
+	for VERSION in 1.2 1.3; do
+		for server in '--send 5' '--send 5 --first both'; do
+			# shellcheck disable=SC2086 # words are wanted
+			start_judge --tls "$VERSION" --no-tickets --connections "$count" --timeout-ms 60000 $server
+			for deeds in "${ORDERS[@]}"; do
+				[[ $server == *first* || $deeds != *[ze]* || $deeds == *S*z* ]] || continue
+				run_order "$deeds" >"$BATS_TEST_TMPDIR/without" 2>&1
+				run_order "$@" LD_PRELOAD="$SHIM" "$deeds" >"$BATS_TEST_TMPDIR/with" 2>&1
+				diff "$BATS_TEST_TMPDIR/without" "$BATS_TEST_TMPDIR/with" >"$BATS_TEST_TMPDIR/diff" || {
+					echo "TLS $VERSION, judge $server, $deeds:"
+					cat "$BATS_TEST_TMPDIR/diff"
+				}
+			done
+			stop_judges
+		done
+	done
+}
+
+@test "off: return values, errno, error queue and descriptors are those without the shim" {
+	run same_as_bare CLOSENOTIFY_MODE=off
+	assert_output ''
+}
+
+@test "observe: return values, errno, error queue and descriptors are those without the shim" {
+	run same_as_bare CLOSENOTIFY_MODE=observe
+	assert_output ''
+}
+
+@test "fix: return values, errno, error queue and descriptors are those without the shim" {
+	run same_as_bare CLOSENOTIFY_MODE=fix
+	assert_output ''
+}
+
+# changes DEEDS: the lines of the program that are others with the shim, without the letter's repeated part.
+changes() {
+	start_judge --tls "$VERSION" --no-tickets --connections 2
+	run_order "$1" >"$BATS_TEST_TMPDIR/without" 2>&1
+	run_order LD_PRELOAD="$SHIM" "$1" >"$BATS_TEST_TMPDIR/with" 2>&1
+	diff "$BATS_TEST_TMPDIR/without" "$BATS_TEST_TMPDIR/with" | sed -n 's/, SSL_get_error.*//; s/^\([<>]\)/\1/p'
+}
+
+# The differences there are, all of them wanted: what the program got before was the fault itself.
+@test "fix: what does change is a fault that is gone" {
+	local VERSION
+	for VERSION in 1.2 1.3; do
+		# SSL_shutdown after FIN met EPIPE; the goodbye that it stands for is out by now
+		assert_equal "$(changes iWSC)" '< S: SSL_shutdown = -1, errno 32
+> S: SSL_shutdown = 0, errno untouched'
+		# and without SIG_IGN it killed the program
+		run changes WSC
+		assert_line '< status 141'
+		assert_line '> status 0'
+		# SSL_shutdown wrote its alert into whatever had the descriptor's number by then
+		run changes CoSm
+		assert_line --regexp '^< m: recv from the pair = [1-9]'
+		assert_line '> m: recv from the pair = -1, errno 11'
+	done
+}
+
+# --- secure execution ---
+
+# A TLS client that needs the library by its path, as no LD_PRELOAD reaches such a program; world-readable.
+make_secure_client() {
+	[ "$(id -u)" = 0 ] || skip 'only root can make a setuid program of somebody else'
+	PUBLIC=$(mktemp -d) && chmod 755 "$PUBLIC"
+	findmnt -no OPTIONS -T "$PUBLIC" | grep -qw nosuid && skip "$PUBLIC is mounted nosuid"
+	cp "$SHIM" "$PUBLIC/libclosenotify.so"
+	cc -D_GNU_SOURCE -o "$PUBLIC/plain" "$PROJECT/tests/programs/plain_client.c" -Wl,--no-as-needed \
+		"$PUBLIC/libclosenotify.so" -lssl -lcrypto
+	cp "$PUBLIC/plain" "$PUBLIC/secure"
+	chmod 4755 "$PUBLIC/secure"
+	mkdir "$PUBLIC/log" && chmod 777 "$PUBLIC/log"
+}
+
+# as_nobody PROGRAM DEEDS: as a user without rights, with one bad flag and a log.
+as_nobody() {
+	start_judge --tls 1.3 --no-tickets
+	setpriv --reuid=65534 --regid=65534 --clear-groups env CLOSENOTIFY_MODE=bad "CLOSENOTIFY_LOG=text:$PUBLIC/log/file" \
+		"$PUBLIC/$1" "$JUDGE_PORT" 1.3 5 "$2" >"$BATS_TEST_TMPDIR/client" 2>"$BATS_TEST_TMPDIR/client.err"
+}
+
+@test "secure execution: no flag is read, no file opened, nothing repaired" {
+	make_secure_client
+	# not secure: the library works, so the test can see it
+	as_nobody plain tC
+	assert_equal "$(verdict_of "$(judge_result)")" closed
+	assert_regex "$(cat "$BATS_TEST_TMPDIR/client.err")" 'CLOSENOTIFY_MODE=bad is not accepted'
+	assert_equal "$(wc -l <"$PUBLIC/log/file")" 1
+	grep -q "is $PUBLIC/log/file" "$BATS_TEST_TMPDIR/client"
+	rm "$PUBLIC/log/file"
+
+	as_nobody secure tC
+	assert_equal "$(verdict_of "$(judge_result)")" truncated
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/client.err")" ''
+	assert [ ! -e "$PUBLIC/log/file" ]
+	run grep -F "$PUBLIC" "$BATS_TEST_TMPDIR/client"
+	assert_output ''
+}
+
+@test "secure execution: the library makes no system call of its own" {
+	make_secure_client
+	command -v strace >/dev/null || skip 'no strace'
+	start_judge --tls 1.3 --no-tickets --connections 4
+	# As root, strace keeps the setuid bit's effect only for a user it changes to itself.
+	for program in plain secure; do
+		CLOSENOTIFY_LOG="text:$PUBLIC/log/file" strace -u nobody -o "$BATS_TEST_TMPDIR/$program" \
+			-e trace=openat,setsockopt,getsockopt,shutdown,sendto,madvise "$PUBLIC/$program" "$JUDGE_PORT" 1.3 5 C \
+			>/dev/null
+	done
+	grep -q "$PUBLIC/log/file" "$BATS_TEST_TMPDIR/plain"
+	grep -q 'shutdown(.*SHUT_WR' "$BATS_TEST_TMPDIR/plain"
+	run grep -E "$PUBLIC/log|SO_COOKIE|SO_LINGER|TCP_INFO|shutdown\(|MSG_MORE" "$BATS_TEST_TMPDIR/secure"
+	assert_output ''
+}
