@@ -169,18 +169,37 @@ bool cn_conn_remove(struct cn_conn *conn, int fd)
 	return true;
 }
 
-void cn_conn_copied(struct cn_conn *conn, int copy)
+/* Puts another descriptor on a connection. */
+static void add_descriptor(struct cn_conn *conn, int fd)
 {
-	_Atomic uint32_t *slot = slot_of(copy);
-	struct cn_conn *before = cn_conn_at(copy);
+	_Atomic uint32_t *slot = slot_of(fd);
+	struct cn_conn *before = cn_conn_at(fd);
 
 	if (!slot || before == conn)
 		return;
 	if (before)
-		cn_conn_remove(before, copy);
+		cn_conn_remove(before, fd);
 	atomic_fetch_add(&conn->references, 1);
 	atomic_fetch_add(&conn->descriptors, 1);
 	atomic_store(slot, conn->index);
+}
+
+void cn_conn_copied(int fd, int copy, uint64_t cookie)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+
+	if (!conn && !cookie)
+		return;
+	if (!conn && (conn = cn_conn_new(NULL, NULL))) {
+		conn->fd = fd;
+		conn->cookie = cookie;
+		add_descriptor(conn, fd);
+		cn_conn_drop(conn); /* no session yet */
+	}
+	if (conn && !conn->tls) /* nobody's yet, a fork child's own as well */
+		conn->process = cn_process();
+	if (conn && conn->process == cn_process())
+		add_descriptor(conn, copy);
 }
 
 /* --- sessions --- */
@@ -214,15 +233,34 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 
 void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
 {
+	struct cn_conn *before = cn_conn_at(fd);
+
 	if (conn->fd >= 0 && conn->fd != fd)
 		cn_conn_remove(conn, conn->fd);
+	/* A second session on a socket of which other numbers stand with the first: we can't tell which end it. */
+	if (before && before != conn && before->cookie == cookie && atomic_load(&before->descriptors) > 1)
+		cn_conn_note(conn, CN_HANDED_OVER);
 	conn->fd = fd;
 	conn->read_fd = read_fd;
 	conn->cookie = cookie;
 	conn->process = cn_process();
 	conn->raw_forks = cn_raw_forks();
 	if (fd >= 0)
-		cn_conn_copied(conn, fd);
+		add_descriptor(conn, fd);
+}
+
+struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void *session)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+
+	if (!conn || conn->tls || conn->cookie != cookie || !cn_conn_hold(conn))
+		return NULL;
+	conn->tls = tls;
+	conn->fd = fd;
+	conn->process = cn_process();
+	conn->raw_forks = cn_raw_forks();
+	atomic_store(&conn->session, session);
+	return conn;
 }
 
 void cn_conn_session_gone(struct cn_conn *conn)

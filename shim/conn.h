@@ -96,8 +96,9 @@ void cn_unreserve_fd(int fd);
 /* The connection of a descriptor, or NULL. */
 struct cn_conn *cn_conn_at(int fd);
 
-/* Notes that `copy` is now the same socket as `fd`. */
-void cn_conn_copied(struct cn_conn *conn, int copy);
+/* Notes that `copy` is now the same socket as `fd`. If that is no connection yet and cookie is not 0, it becomes one
+ * without a session. */
+void cn_conn_copied(int fd, int copy, uint64_t cookie);
 
 /* Keeps a connection from being reused while it is looked at; false if it is gone already. */
 bool cn_conn_hold(struct cn_conn *conn);
@@ -111,6 +112,10 @@ bool cn_conn_remove(struct cn_conn *conn, int fd);
 
 /* A new connection for a session, with one reference for the session; NULL without memory. */
 struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session);
+
+/* The connection without a session that stands at fd (a socket that was duplicated before TLS began on it) becomes this
+ * session's; NULL if there is none. Then it has the session's reference. */
+struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void *session);
 
 /* Ties it to its sockets (-1: none). What stood there before is told that its descriptor is gone. */
 void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie);

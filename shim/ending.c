@@ -46,7 +46,6 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 	} else {
 		state.quiet = cn_conn_has(conn, CN_SEEN_QUIET);
 		state.unsupported = cn_conn_has(conn, CN_SEEN_UNSUPPORTED);
-		state.held = !session && !state.quiet; /* freed: no alert can be made any more */
 	}
 	return state;
 }

@@ -127,7 +127,7 @@ void cn_event_end(struct cn_conn *conn, const struct cn_end *end)
 	struct record record;
 	struct timespec now;
 
-	if (cn_conn_has(conn, CN_RECORDED))
+	if (cn_conn_has(conn, CN_RECORDED) || !conn->tls)
 		return;
 	cn_conn_note(conn, CN_RECORDED);
 	if (cn_config.log == CN_LOG_NONE)

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "ending.h"
 #include "hook.h"
+#include "kernel.h"
 #include "sink.h"
 
 #include <fcntl.h>
@@ -48,13 +49,19 @@ EXPORT int shutdown(int fd, int how)
 	return cn_libc()->shutdown(fd, how);
 }
 
-/* After the call: `copy` is what the kernel made of `fd`. */
+/* After the call: `copy` is what the kernel made of `fd`. Sockets are remembered even before they carry TLS: the
+ * program may close one number while it still reads from the other. */
 static int copied(int fd, int copy)
 {
-	struct cn_conn *conn = copy >= 0 && copy != fd && !cn_inside ? cn_conn_at(fd) : NULL;
+	struct cn_guard guard;
 
-	if (conn && conn->process == cn_process() && cn_process_is_real())
-		cn_conn_copied(conn, copy);
+	if (copy < 0 || copy == fd || cn_inside || cn_config.mode == CN_MODE_OFF ||
+	    cn_tracked(fd) == CN_FD_RESERVED)
+		return copy;
+	guard = cn_guard_enter();
+	if (cn_process_is_real())
+		cn_conn_copied(fd, copy, cn_conn_at(fd) ? 0 : cn_socket_cookie(fd));
+	cn_guard_leave(guard);
 	return copy;
 }
 
@@ -199,5 +206,16 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 
 	if (__builtin_expect(ret >= 0 && message->msg_controllen != 0, 0) && !cn_inside)
 		handed_over(message);
+	return ret;
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	int ret = cn_libc()->sendmmsg(fd, messages, count, flags);
+
+	for (int i = 0; i < ret && !cn_inside; i++) {
+		if (messages[i].msg_hdr.msg_controllen)
+			handed_over(&messages[i].msg_hdr);
+	}
 	return ret;
 }

@@ -40,7 +40,8 @@ static void bind_session(struct cn_conn *conn, SSL *ssl)
 	if (fd < 0 || cn_tracked(fd) == CN_FD_RESERVED)
 		return;
 	cookie = cn_socket_cookie(fd);
-	if (!cookie || (cookie == conn->cookie && fd == conn->fd && cn_conn_at(fd) == conn))
+	if (!cookie ||
+	    (cookie == conn->cookie && fd == conn->fd && cn_conn_at(fd) == conn && conn->read_fd >= 0))
 		return;
 	cn_end_replaced(fd, conn);
 	cn_conn_bind(conn, fd, read_fd, cookie);
@@ -50,8 +51,13 @@ static void bind_session(struct cn_conn *conn, SSL *ssl)
 static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 {
 	struct cn_guard guard = cn_guard_enter();
-	struct cn_conn *conn = cn_conn_new(tls, ssl);
+	struct cn_conn *conn;
+	int read_fd, fd;
 
+	tls->ops->descriptors(tls, ssl, &read_fd, &fd);
+	conn = cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL;
+	if (!conn)
+		conn = cn_conn_new(tls, ssl);
 	if (conn && !cn_openssl_set_conn(tls, ssl, conn)) {
 		cn_conn_session_gone(conn);
 		conn = NULL;
@@ -236,6 +242,15 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	}
 }
 
+static int shutdown_both(struct cn_tls *tls, SSL *ssl, int ret)
+{
+	int error = errno;
+
+	ret = cn_openssl_shutdown_both(tls, ssl, ret, cn_config.wait_ms);
+	errno = error;
+	return ret;
+}
+
 static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -254,7 +269,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	else
 		ret = tls->real.SSL_shutdown(ssl);
 	if (cn_config.wait_ms && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
-		ret = cn_openssl_shutdown_both(tls, ssl, ret, cn_config.wait_ms);
+		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
 	errno = guard.error;
 	if (!gone)

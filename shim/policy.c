@@ -104,6 +104,10 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 	if (cause == CN_CAUSE_EXIT && f->unclean && !rules->exit_always)
 		return leave_alone(CN_UNCLEAN_EXIT);
 
+	/* Freed without a goodbye: none can be made any more. */
+	if (f->session_gone)
+		return deliver(f, cause, CN_TRUNCATED_BY_US);
+
 	if (f->write_pending) { /* 6, the exception: one record, of which a part is out, is finished first */
 		struct cn_plan plan = say_goodbye(f, cause, CN_COMPLETED);
 

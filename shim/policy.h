@@ -60,7 +60,7 @@ struct cn_facts {
 	bool said;            /* the program's close_notify was delivered */
 	bool said_by_shim;    /* ours was */
 	bool alert_pending;   /* the program's SSL_shutdown met WANT_WRITE */
-	bool session_gone;    /* SSL_free has been: nobody reads through TLS any more */
+	bool session_gone;    /* SSL_free has been: nothing can be said or read through TLS any more */
 	bool undelivered;     /* bytes that the peer has not acknowledged, and it may still send */
 };
 

@@ -240,7 +240,7 @@ static void share_before_fork(struct cn_conn *conn)
 {
 	pid_t self = process_page->pid;
 
-	if (conn->process != cn_process() || !atomic_load(&conn->descriptors))
+	if (!conn->tls || conn->process != cn_process() || !atomic_load(&conn->descriptors))
 		return;
 	if (!conn->share) {
 		conn->share = new_share();
