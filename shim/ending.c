@@ -137,8 +137,8 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
 	if (!conn || !cn_process_is_real())
 		return plan;
-	if (conn->process !=
-	    cn_process()) { /* a fork child: its copy of the table forgets, the wire is not its own */
+	/* No TLS on it; or a fork child, whose copy of the table forgets, but the wire is not its own. */
+	if (!conn->tls || conn->process != cn_process()) {
 		if (closes)
 			cn_conn_remove(conn, fd);
 		return plan;
@@ -179,7 +179,7 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 {
 	struct cn_conn *conn = cn_conn_at(fd);
 
-	if (!conn || conn == by || conn->process != cn_process() || !cn_conn_hold(conn))
+	if (!conn || conn == by || !conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	if (cn_conn_claim(conn)) {
 		if (!atomic_load(&conn->session) || !cn_still_there(conn))
@@ -195,7 +195,7 @@ static void end_at_exit(struct cn_conn *conn)
 {
 	bool bound;
 
-	if (conn->process != cn_process() || !cn_conn_hold(conn))
+	if (!conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
 	if (cn_conn_claim(conn)) {

@@ -22,7 +22,7 @@ CASES=(
 	'ruby_tcp_close       | ruby: TCPSocket#close alone                  | client | --send 100 --send-when request | truncated | truncated'
 	'ruby_net_http        | ruby: net/http                               | client | --http 3000 --silent-end | closed | closed'
 	'perl_close           | perl: IO::Socket::SSL, close                 | client | --send 100 --send-when request --silent-end | closed | closed'
-	'perl_let_go          | perl: IO::Socket::SSL, out of scope          | client | --send 100 --send-when request | truncated | truncated'
+	'perl_let_go          | perl: IO::Socket::SSL, out of scope          | client | --send 100 | truncated | truncated'
 	'openssl_s_client     | openssl s_client                             | client | --no-tickets | closed | closed'
 	'openssl_s_client_eof | openssl s_client, the server ended first     | client | --http 3000 --first both | closed | closed'
 	'curl                 | curl                                         | client | --http 3000 --silent-end | closed | closed'
@@ -55,9 +55,9 @@ PEERS=(
 
 # name | program | role | TLS version and what the judge does | how sessions are kept
 SESSIONS=(
-	'perl_sessions | perl: IO::Socket::SSL, out of scope | client | 1.2 --session-ids --send 100 --send-when request | TLS 1.2, session ids'
-	'perl_sessions | perl: IO::Socket::SSL, out of scope | client | 1.2 --send 100 --send-when request | TLS 1.2, tickets'
-	'perl_sessions | perl: IO::Socket::SSL, out of scope | client | 1.3 --tickets 1 --send 100 --send-when request | TLS 1.3, tickets'
+	'perl_sessions | perl: IO::Socket::SSL, out of scope | client | 1.2 --session-ids --send 100 | TLS 1.2, session ids'
+	'perl_sessions | perl: IO::Socket::SSL, out of scope | client | 1.2 --send 100 | TLS 1.2, tickets'
+	'perl_sessions | perl: IO::Socket::SSL, out of scope | client | 1.3 --tickets 1 --send 100 | TLS 1.3, tickets'
 	'python_sessions | python3: SSLSocket.close() | server | 1.2 --request hello | TLS 1.2, session ids'
 	'python_sessions | python3: SSLSocket.close() | server | 1.3 --request hello | TLS 1.3, session ids in tickets'
 )
@@ -229,7 +229,7 @@ stop_programs() {
 
 # Puts a relay before $PORT, that writes $WORK/wire; with a key whose signatures always have the same length.
 use_relay() {
-	inside python3 "$CLIENTS/relay.py" "$PORT" "$WORK/wire" 3>&- &
+	WITH=without program python3 "$CLIENTS/relay.py" "$PORT" "$WORK/wire" 3>&- &
 	RELAY=$!
 	RUNNING+=("$RELAY")
 	PORT=$(port_of "$RELAY")

@@ -122,8 +122,9 @@ hears() {
 
 @test "a bad value harms nobody whose stderr is closed, or a pipe without a reader" {
 	local reader
-	run env CLOSENOTIFY_MODE=bad LD_PRELOAD="$SHIM" /bin/sh -c 'echo hello; exit 7' 2>&-
-	assert_equal "$status $output" '7 hello'
+	status=0
+	env CLOSENOTIFY_MODE=bad LD_PRELOAD="$SHIM" /bin/sh -c 'exit 7' 2>&- || status=$?
+	assert_equal "$status" 7
 	mkfifo "$BATS_TEST_TMPDIR/pipe"
 	sleep 60 <"$BATS_TEST_TMPDIR/pipe" 3>&- &
 	reader=$!
@@ -179,7 +180,7 @@ hears() {
 		assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 0
 		verdict CLOSENOTIFY_WAIT_MS=60000 SC
 		assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 1
-		SERVER='--no-tickets --silent-end --linger-open-ms 60000 --timeout-ms 500' verdict CLOSENOTIFY_WAIT_MS=50 SC
+		SERVER='--no-tickets --silent-end' verdict CLOSENOTIFY_WAIT_MS=50 SC
 		assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 0
 	done
 }
@@ -248,9 +249,9 @@ hears() {
 
 # Orders in which a program may end a connection; each is run with peers that answer, and ones that ended first.
 ORDERS=(C CF FC FCt tCtFt SC SFC CS SSC SSFC GSGSGFC SzC SzFC zGSC zFC n1SC Q1SC Q1SFC T1SC T3GSFC T3FC qC qSFC rC rSC
-	WC WFC RC RFC iWGC HC HSC DCcF DSCcFt DFcC DcC j100cFC jtcC dF dtFC gF gtF aF atF IF ItFC L0C L5C UfSFC UFC
+	WC WFC RC RFC HC HSC DCcF DSCcFt DFcC DcC j100cFC jtcC dF dtFC gF gtF aF atF IF ItFC L0C L5C UfSFC UFC
 	YC YFC NFC FOC OSFC OCF X0 FX0 SFX0 X3 E0 E3 K0 K3 VC VSFC CC CFC CrF ZC Zw5SC ZSFC xsC p5r5C w0C w5w5SC
-	'P(C)C' 'P(FC)FC' 'P(SFC)C' 'P(t)FC' 'P(X0)C' CoFmtC CotF n1CF n1SSC u5C uSC SuC SezC)
+	'P(C)C' 'P(FC)FC' 'P(SFC)C' 'P(t)FC' 'P(X0)C' CoFmtC CotF n1CF uC uSC SuC SezC)
 
 # run_order [FLAG=VALUE...] DEEDS: what the program sees, and its status.
 run_order() {
@@ -261,18 +262,18 @@ run_order() {
 
 # same_as_bare [FLAG=VALUE...]: prints where the program sees something else, for all orders.
 same_as_bare() {
-	local deeds count=$((${#ORDERS[@]} * 2)) server VERSION
+	local deeds count=$((${#ORDERS[@]} * 2)) server with without VERSION
 	for VERSION in 1.2 1.3; do
 		for server in '--send 5' '--send 5 --first both'; do
 			# shellcheck disable=SC2086 # words are wanted
 			start_judge --tls "$VERSION" --no-tickets --connections "$count" --timeout-ms 60000 $server
 			for deeds in "${ORDERS[@]}"; do
 				[[ $server == *first* || $deeds != *[ze]* || $deeds == *S*z* ]] || continue
-				run_order "$deeds" >"$BATS_TEST_TMPDIR/without" 2>&1
-				run_order "$@" LD_PRELOAD="$SHIM" "$deeds" >"$BATS_TEST_TMPDIR/with" 2>&1
-				diff "$BATS_TEST_TMPDIR/without" "$BATS_TEST_TMPDIR/with" >"$BATS_TEST_TMPDIR/diff" || {
+				without=$(run_order "$deeds" 2>&1)
+				with=$(run_order "$@" LD_PRELOAD="$SHIM" "$deeds" 2>&1)
+				[ "$with" = "$without" ] || {
 					echo "TLS $VERSION, judge $server, $deeds:"
-					cat "$BATS_TEST_TMPDIR/diff"
+					diff <(echo "$without") <(echo "$with") || true
 				}
 			done
 			stop_judges
@@ -295,12 +296,10 @@ same_as_bare() {
 	assert_output ''
 }
 
-# changes DEEDS: the lines of the program that are others with the shim, without the letter's repeated part.
+# changes DEEDS: the program's lines that are others with the shim, each up to its errno.
 changes() {
 	start_judge --tls "$VERSION" --no-tickets --connections 2
-	run_order "$1" >"$BATS_TEST_TMPDIR/without" 2>&1
-	run_order LD_PRELOAD="$SHIM" "$1" >"$BATS_TEST_TMPDIR/with" 2>&1
-	diff "$BATS_TEST_TMPDIR/without" "$BATS_TEST_TMPDIR/with" | sed -n 's/, SSL_get_error.*//; s/^\([<>]\)/\1/p'
+	diff <(run_order "$1" 2>&1) <(run_order LD_PRELOAD="$SHIM" "$1" 2>&1) | sed -n 's/, SSL_get_error.*//; /^[<>]/p'
 }
 
 # The differences there are, all of them wanted: what the program got before was the fault itself.
@@ -310,6 +309,8 @@ changes() {
 		# SSL_shutdown after FIN met EPIPE; the goodbye that it stands for is out by now
 		assert_equal "$(changes iWSC)" '< S: SSL_shutdown = -1, errno 32
 > S: SSL_shutdown = 0, errno untouched'
+		assert_equal "$(changes WGC)" '< G: SSL_get_shutdown = 0, errno untouched
+> G: SSL_get_shutdown = 1, errno untouched'
 		# and without SIG_IGN it killed the program
 		run changes WSC
 		assert_line '< status 141'

@@ -226,9 +226,17 @@ changes() {
 	changes ignore_eof_then_close truncated closed
 }
 
-@test "the peer's unread bytes do not turn the goodbye into a reset" {
+@test "close_with_unread: the peer's unread bytes turn the goodbye into no reset" {
+	local role tls
 	JUDGE_ARGS=(--send 10000)
-	changes close_with_unread reset closed
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			play '' "$role" "$tls" close_with_unread
+			assert_equal "$(verdict_of "$RESULT")" reset
+			play "$SHIM" "$role" "$tls" close_with_unread
+			assert_equal "$(jq -c '[.verdict, .bytes, .close_notify]' <<<"$RESULT")" '["closed",10000,1]'
+		done
+	done
 }
 
 # --- the program's own SSL_shutdown ---

@@ -21,7 +21,7 @@ teardown() {
 
 # The program's output; numbers in it are ports, times, process ids and addresses.
 output_of() {
-	sed -E 's/0x[0-9a-f]+|[0-9]+/N/g' "$1/out" "$1/err"
+	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g" "$1/out" "$1/err"
 }
 
 # holds NAME...: the verdict is the known one without the library and "closed" with it, and nothing else differs:

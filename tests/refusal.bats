@@ -48,7 +48,7 @@ sum_of_run() {
 	echo "status $STATUS $SAID"
 }
 
-# unchanged PROGRAM VERDICT [ROLE]...: so it ends without the library, and so it does with it, to the byte.
+# unchanged PROGRAM VERDICTS [ROLE]...: so (a|b: either, as versions of OpenSSL differ) it ends without the library, and so it does with it, to the byte.
 unchanged() {
 	local program=$1 verdict=$2 role tls without
 	shift 2
@@ -56,7 +56,7 @@ unchanged() {
 	for role; do
 		for tls in 1.2 1.3; do
 			play '' "$role" "$tls" "$program"
-			assert_equal "$(verdict_of "$RESULT")" "$verdict"
+			assert_regex "$(verdict_of "$RESULT")" "^($verdict)$"
 			without=$(sum_of_run)
 			play "$SHIM" "$role" "$tls" "$program"
 			assert_equal "$(sum_of_run)" "$without"
@@ -97,6 +97,7 @@ speaks_anyway() {
 
 @test "set_shutdown_by_hand: SSL_set_shutdown(SENT)" {
 	unchanged set_shutdown_by_hand truncated
+	speaks_anyway CLOSENOTIFY_QUIET=override set_shutdown_by_hand
 }
 
 @test "linger_zero: the program asked for RST" {
@@ -105,18 +106,21 @@ speaks_anyway() {
 
 # --- what is no clean end ---
 
-@test "handshake_given_up: the client's hello and no more" {
-	unchanged handshake_given_up no_handshake client
+# says_nothing PROGRAM: whether the peer sees FIN or RST is chance; an alert would be wrong.
+says_nothing() {
+	local role tls shim
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			for shim in '' "$SHIM"; do
+				play "$shim" "$role" "$tls" "$1"
+				assert_equal "$(jq -c '[.bytes, .close_notify, .fatal]' <<<"$RESULT")" '[0,0,null]'
+			done
+		done
+	done
 }
 
-@test "handshake_given_up: the server's answer and no more" {
-	local tls
-	for tls in 1.2 1.3; do
-		play "$SHIM" server "$tls" handshake_given_up
-		assert_equal "$(field close_notify "$RESULT")" 0
-		assert_equal "$(field fatal "$RESULT")" null
-		assert_equal "$(field bytes "$RESULT")" 0
-	done
+@test "handshake_given_up: the client's hello, the server's answer, and no more" {
+	says_nothing handshake_given_up
 }
 
 @test "verify_failed: after the program's own fatal alert in the handshake" {
@@ -140,16 +144,11 @@ speaks_anyway() {
 	unchanged read_to_end_then_close open
 }
 
-@test "after the peer's close_notify and reset" {
-	JUDGE_ARGS=(--first close_notify_rst --first-after 10000)
-	unchanged shutdown_after_reset open server
-}
-
 @test "after the peer's end without close_notify" {
 	JUDGE_ARGS=(--first fin --first-after 10000)
-	unchanged read_to_end_then_close truncated
+	unchanged read_to_end_then_close 'aborted|truncated' # OpenSSL 3 itself sends decode_error
 	JUDGE_ARGS=(--first half_record --first-after 10000)
-	unchanged read_to_end_then_close truncated
+	unchanged read_to_end_then_close 'aborted|truncated'
 }
 
 @test "after the peer's end without close_notify, which the program takes for an end" {
@@ -175,19 +174,19 @@ never_closed() {
 	done
 }
 
-@test "half_written: SSL_free, close in the middle of a record" {
+@test "half_written: SSL_free, close in the middle of a write" {
 	never_closed half_written
 }
 
-@test "half_written_then_read: an SSL_read does not make a half-written record whole" {
+@test "half_written_then_read: an SSL_read does not make a half-written stream whole" {
 	never_closed half_written_then_read
 }
 
-@test "half_written_then_exit: exit(0) in the middle of a record" {
+@test "half_written_then_exit: exit(0) in the middle of a write" {
 	never_closed half_written_then_exit
 }
 
-@test "half_written_then_shutdown: SSL_shutdown in the middle of a record sends nothing, and nothing is added" {
+@test "half_written_then_shutdown: SSL_shutdown in the middle of a write sends nothing, and nothing is added" {
 	never_closed half_written_then_shutdown
 }
 
@@ -286,10 +285,6 @@ never_closed() {
 	unchanged raw_fork_child closed
 }
 
-@test "raw_fork_parent: the parent closes and frees, a child by raw system call speaks on" {
-	unchanged raw_fork_parent closed
-}
-
 @test "underscore_fork_child: a child by _Fork frees, closes, exits" {
 	unchanged underscore_fork_child closed
 }
@@ -302,46 +297,46 @@ never_closed() {
 
 @test "stale_fd_socketpair: the number is a socketpair by now, which hears nothing" {
 	unchanged stale_fd_socketpair truncated
-	assert_output_of_run 'heard 0 bytes'
+	assert_regex "$SAID" 'heard 0 bytes'
 }
 
 @test "stale_fd_pipe: the number is a pipe by now, which hears nothing" {
 	unchanged stale_fd_pipe truncated
-	assert_output_of_run 'heard 0 bytes'
+	assert_regex "$SAID" 'heard 0 bytes'
 }
 
 @test "stale_fd_exit: at exit the number is a socketpair, which hears nothing" {
 	unchanged stale_fd_exit truncated
-	assert_output_of_run 'heard 0 bytes'
+	assert_regex "$SAID" 'heard 0 bytes'
 }
 
-assert_output_of_run() {
-	assert_regex "$SAID" "$1"
-}
-
-# both_connections PROGRAM FIRST SECOND WITH-FIRST WITH-SECOND: the verdicts of two connections on one number.
+# both_connections PROGRAM WITHOUT WITH: the verdicts of two connections on one number.
 both_connections() {
 	local tls
 	JUDGE_ARGS=(--connections 2)
 	for tls in 1.2 1.3; do
 		play '' client "$tls" "$1"
-		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict]' | sort | xargs)" "[1,$2] [2,$3]"
+		assert_regex "$(verdicts)" "^$2$"
 		play "$SHIM" client "$tls" "$1"
-		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict]' | sort | xargs)" "[1,$4] [2,$5]"
-		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -rc 'select(.connection == 2) | .bytes')" 10000
+		assert_equal "$(verdicts)" "$3"
+		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq .bytes | xargs)" '10000 10000'
 	done
 }
 
+verdicts() {
+	tail -n +2 "$JUDGE_OUT" | jq -rc '[.connection, .verdict] | join(" ")' | sort | xargs
+}
+
 @test "stale_fd_tls: the number is another TLS connection by now, which lives on" {
-	both_connections stale_fd_tls truncated closed truncated closed
+	both_connections stale_fd_tls '1 truncated 2 closed' '1 truncated 2 closed'
 }
 
 @test "stale_fd_tls_unfreed: the number's second TLS connection ends before the first session" {
-	both_connections stale_fd_tls_unfreed truncated truncated truncated closed
+	both_connections stale_fd_tls_unfreed '1 truncated 2 truncated' '1 truncated 2 closed'
 }
 
 @test "reused_number: SSL_shutdown on the old session spoils the new connection no more" {
-	both_connections reused_number truncated unclean closed closed
+	both_connections reused_number '1 truncated 2 (truncated|reset|aborted)' '1 closed 2 closed'
 }
 
 # --- what can't be appended to ---
@@ -349,9 +344,9 @@ both_connections() {
 @test "dtls: datagrams are left alone" {
 	local shim
 	for shim in '' "$SHIM"; do
-		LD_PRELOAD=$shim run "$RUDE/dtls" 1 1.2
-		assert_output --partial 'the other end heard -1 bytes'
+		LD_PRELOAD=$shim run timeout 60 "$RUDE/dtls" 1 1.2
 		assert_success
+		assert_output --partial 'the other end heard -1 bytes'
 	done
 }
 

@@ -11,6 +11,7 @@ int main(int argc, char **argv)
 	SSL_set_bio(r.ssl, bio, bio);
 	rude_shake_hands(r.ssl);
 	rude_write(r.ssl, r.n);
+	rude_write(r.ssl, 100); /* less than the buffer holds */
 	if (BIO_flush(bio) != 1)
 		rude_fail("BIO_flush");
 	TELL_VOID(SSL_free(r.ssl));

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 	rude_shake_hands(r.ssl);
 	BIO_flush(bio);
 	rude_write(r.ssl, r.n);
+	rude_write(r.ssl, 100); /* less than the buffer holds */
 	if (BIO_wpending(bio) <= 0)
 		rude_fail("BIO_wpending");
 	TELL_VOID(SSL_free(r.ssl));

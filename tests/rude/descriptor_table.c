@@ -1,28 +1,32 @@
 /* SPDX-License-Identifier: MIT
- * No sin but curiosity: tells which descriptors are open, before the connection, during it, and after each
- * step of an end by SSL_free and close. */
+ * SSL_free, close; and tells which descriptors are open before the connection, during it, and after each step. */
 #include "rude.h"
 
-static void tell_descriptors(const char *when)
+static char story[4096];
+
+static void look_at_descriptors(const char *when)
 {
-	printf("%s:", when);
-	for (int fd = 0; fd < 65536; fd++)
+	size_t end = strlen(story);
+
+	end += (size_t)snprintf(story + end, sizeof(story) - end, "%s:", when);
+	for (int fd = 0; fd < 65536 && end < sizeof(story); fd++)
 		if (fcntl(fd, F_GETFD) >= 0)
-			printf(" %d(%x)", fd, (unsigned int)fcntl(fd, F_GETFL));
-	printf("\n");
+			end += (size_t)snprintf(story + end, sizeof(story) - end, " %d", fd);
+	snprintf(story + end, sizeof(story) - end, "\n");
 }
 
 int main(int argc, char **argv)
 {
 	struct rude r;
 
-	tell_descriptors("at the start");
+	look_at_descriptors("at the start");
 	r = rude_meet(argc, argv);
-	tell_descriptors("connected");
+	look_at_descriptors("connected");
 	SSL_free(r.ssl);
-	tell_descriptors("freed");
+	look_at_descriptors("freed");
 	close(r.fd);
-	tell_descriptors("closed");
+	look_at_descriptors("closed");
 	SSL_CTX_free(r.ctx);
+	fputs(story, stdout);
 	return 0;
 }

@@ -22,9 +22,14 @@ static void udp_pair(int fds[2])
 
 static SSL *dtls_session(SSL_CTX *ctx, int fd)
 {
+	struct sockaddr_in peer;
+	socklen_t size = sizeof(peer);
 	SSL *ssl = SSL_new(ctx);
 	BIO *bio = BIO_new_dgram(fd, BIO_NOCLOSE);
 
+	if (getpeername(fd, (struct sockaddr *)&peer, &size))
+		rude_fail("getpeername");
+	BIO_ctrl_set_connected(bio, &peer);
 	SSL_set_bio(ssl, bio, bio);
 	return ssl;
 }
@@ -44,8 +49,10 @@ int main(int argc, char **argv)
 	SSL_set_connect_state(r.ssl);
 	SSL_set_accept_state(server);
 	while (!SSL_is_init_finished(r.ssl) || !SSL_is_init_finished(server)) {
-		SSL_do_handshake(r.ssl);
-		SSL_do_handshake(server);
+		if (SSL_do_handshake(r.ssl) < 0 && SSL_want(r.ssl) != SSL_READING)
+			rude_fail("client");
+		if (SSL_do_handshake(server) < 0 && SSL_want(server) != SSL_READING)
+			rude_fail("server");
 	}
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(fds[0]));

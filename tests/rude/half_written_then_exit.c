@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * SSL_write said WANT_WRITE in the middle of a record; exit(0) nevertheless. */
+ * SSL_write said WANT_WRITE in the middle of a write; exit(0) nevertheless. */
 #include "rude.h"
 
-/* Writes until the socket takes only a part of a record. */
+/* Writes until the socket takes only a part; what is left is more than one record. */
 static void write_until_full(struct rude *r)
 {
-	static char letters[16384];
+	static char letters[1 << 18];
 	int small = 8192;
 
 	setsockopt(r->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));

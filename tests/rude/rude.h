@@ -78,10 +78,10 @@ static inline int rude_tcp(const struct rude *r)
 		rude_fail("listen");
 	printf("listening %d\n", ntohs(address.sin_port));
 	met = accept(fd, NULL, NULL);
-	if (met < 0)
+	if (met < 0 || dup2(met, fd) < 0) /* the lowest number, so that it can be reused at will */
 		rude_fail("accept");
-	close(fd);
-	return met;
+	close(met);
+	return fd;
 }
 
 static inline void rude_certificate(SSL_CTX *ctx)
