@@ -222,6 +222,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->process = cn_process();
 	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
+	atomic_store(&conn->kept_fd, -1);
 	conn->rest_length = 0;
 	conn->share = NULL;
 	if (conn->label)
@@ -292,9 +293,9 @@ void cn_conn_enter(struct cn_conn *conn)
 	}
 }
 
-void cn_conn_leave(struct cn_conn *conn)
+bool cn_conn_leave(struct cn_conn *conn)
 {
-	atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_release);
+	return atomic_fetch_sub(&conn->gate, 1) == 1 && cn_conn_has(conn, CN_DEFERRED_CLOSE);
 }
 
 bool cn_conn_claim(struct cn_conn *conn)

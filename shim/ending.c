@@ -127,6 +127,47 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	return cn_config.mode == CN_MODE_FIX ? plan : (struct cn_plan){0};
 }
 
+/* The program closes fd while a thread is inside. A copy of ours keeps the socket until that thread has left, as the
+ * kernel would while it waits in a read. True if the close is deferred; false if it can be done now. */
+static bool defer_close(struct cn_conn *conn, int fd, bool *claimed)
+{
+	int copy = cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, cn_high_fd());
+
+	if (copy < 0)
+		return false;
+	cn_reserve_fd(copy);
+	atomic_store(&conn->kept_fd, copy);
+	cn_conn_note(conn, CN_DEFERRED_CLOSE);
+	/* Noted before looking again: if all have left in between, nobody else will do it. */
+	*claimed = cn_conn_claim(conn);
+	if (!*claimed)
+		return true;
+	copy = atomic_exchange(&conn->kept_fd, -1);
+	if (copy < 0)
+		return true; /* the last one to leave was quicker */
+	cn_unreserve_fd(copy);
+	cn_libc()->close(copy);
+	return false;
+}
+
+void cn_end_deferred(struct cn_conn *conn)
+{
+	int fd;
+
+	if (!cn_conn_hold(conn))
+		return;
+	if (cn_conn_claim(conn)) {
+		fd = atomic_exchange(&conn->kept_fd, -1);
+		if (fd >= 0) {
+			end(conn, fd, CN_CAUSE_CLOSE, false, 0, true);
+			cn_unreserve_fd(fd);
+			cn_libc()->close(fd);
+		}
+		cn_conn_release(conn);
+	}
+	cn_conn_drop(conn);
+}
+
 struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 {
 	struct cn_plan plan = {0};
@@ -149,7 +190,9 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 	if (cn_conn_at(fd) == conn) {
 		bool last = closes && atomic_load(&conn->descriptors) == 1;
 
-		plan = end(conn, fd, cause, !claimed, 0, last);
+		if (claimed || !last || cn_config.mode != CN_MODE_FIX || !atomic_load(&conn->session) ||
+		    !cn_still_there(conn) || !defer_close(conn, fd, &claimed))
+			plan = end(conn, fd, cause, !claimed, 0, last);
 		if (last && conn->share)
 			cn_share_leave(conn->share);
 		if (closes)
@@ -168,6 +211,8 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 
 	if (conn->process != cn_process() || !cn_process_is_real())
 		return;
+	if (cn_conn_has(conn, CN_DEFERRED_CLOSE))
+		cn_end_deferred(conn);
 	claimed = cn_conn_claim(conn);
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);

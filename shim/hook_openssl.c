@@ -113,6 +113,20 @@ static inline struct call enter(SSL *ssl, const void *caller)
 	return call;
 }
 
+static __attribute__((noinline)) void finish_deferred(struct cn_conn *conn)
+{
+	struct cn_guard guard = cn_guard_enter();
+
+	cn_end_deferred(conn);
+	cn_guard_leave(guard);
+}
+
+static inline void leave_gate(struct cn_conn *conn)
+{
+	if (__builtin_expect(cn_conn_leave(conn), 0) && !cn_inside)
+		finish_deferred(conn);
+}
+
 /* `length`: of the write that failed, 0 for all other calls. */
 static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length)
 {
@@ -169,14 +183,14 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 	}
 	if (__builtin_expect(conn->share != NULL, 0))
 		cn_share_speak(conn->share);
-	cn_conn_leave(conn);
+	leave_gate(conn);
 }
 
 static __attribute__((noinline)) void abandon(struct call call)
 {
 	depart(call);
 	if (call.conn)
-		cn_conn_leave(call.conn);
+		leave_gate(call.conn);
 }
 
 /* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
@@ -288,7 +302,7 @@ EXPORT int SSL_shutdown(SSL *ssl)
 	ret = call.conn ? shutdown_tracked(call.tls, ssl, call.conn) : call.tls->real.SSL_shutdown(ssl);
 	depart(call);
 	if (call.conn)
-		cn_conn_leave(call.conn);
+		leave_gate(call.conn);
 	return ret;
 }
 

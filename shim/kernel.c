@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #ifndef SO_COOKIE
@@ -125,4 +126,14 @@ void *cn_map(size_t size)
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
+}
+
+int cn_high_fd(void)
+{
+	struct rlimit limit;
+	rlim_t top = 1024;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < top)
+		top = limit.rlim_cur;
+	return top > 32 ? (int)top - 24 : 3;
 }

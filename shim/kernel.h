@@ -33,6 +33,10 @@ int cn_socket_unacked(int fd);
 /* "address:port" of the peer, "unix", or "" when there is none any more. */
 void cn_socket_peer(int fd, char *out, size_t size);
 
+/* From here up a descriptor of ours is out of the program's way: close to its limit, but not where the kernel would need
+ * a large table for it. */
+int cn_high_fd(void);
+
 /* Zeroed memory straight from the kernel, for good; NULL without any. Safe in a signal handler, as malloc is
  * not. */
 void *cn_map(size_t size);

@@ -4,28 +4,17 @@
 #include "sink.h"
 #include "config.h"
 #include "conn.h"
+#include "kernel.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static _Atomic int sink = -1;
 static dev_t sink_device; /* what the descriptor was when we opened it */
 static ino_t sink_inode;
-
-/* Close to the program's limit, but not where the kernel would need a large table for it. */
-static int high_number(void)
-{
-	struct rlimit limit;
-	rlim_t top = 1024;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < top)
-		top = limit.rlim_cur;
-	return top > 32 ? (int)top - 24 : 3;
-}
 
 static void settle(int fd)
 {
@@ -62,7 +51,7 @@ static int open_file(void)
 	low = open(path.bytes, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 	if (low < 0)
 		return -1;
-	high = lift(low, high_number());
+	high = lift(low, cn_high_fd());
 	if (high >= 0)
 		cn_libc()->close(low);
 	return high >= 0 ? high : low;
@@ -74,7 +63,7 @@ void cn_sink_open(void)
 
 	if (cn_config.log == CN_LOG_NONE)
 		return;
-	fd = cn_config.log_file ? open_file() : lift(STDERR_FILENO, high_number());
+	fd = cn_config.log_file ? open_file() : lift(STDERR_FILENO, cn_high_fd());
 	if (fd < 0 && cn_config.log_file) {
 		struct cn_text text = {.length = 0};
 
