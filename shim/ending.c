@@ -206,18 +206,24 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 {
-	bool bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
-	bool claimed;
+	bool bound, claimed;
+	void *session;
 
-	if (conn->process != cn_process() || !cn_process_is_real())
+	if (conn->process != cn_process() || !cn_process_is_real() || !cn_conn_hold(conn))
 		return;
 	if (cn_conn_has(conn, CN_DEFERRED_CLOSE))
 		cn_end_deferred(conn);
 	claimed = cn_conn_claim(conn);
+	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);
+	/* Let go of it while still claimed: another thread may be about to close the descriptor. */
+	session = atomic_load(&conn->session);
+	if (session && conn->tls->ops->set_conn(conn->tls, session, NULL))
+		cn_conn_session_gone(conn);
 	if (claimed)
 		cn_conn_release(conn);
+	cn_conn_drop(conn);
 }
 
 void cn_end_replaced(int fd, const struct cn_conn *by)

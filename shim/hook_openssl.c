@@ -58,7 +58,7 @@ static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 	conn = cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL;
 	if (!conn)
 		conn = cn_conn_new(tls, ssl);
-	if (conn && !cn_openssl_set_conn(tls, ssl, conn)) {
+	if (conn && !tls->ops->set_conn(tls, ssl, conn)) {
 		cn_conn_session_gone(conn);
 		conn = NULL;
 	}
@@ -335,8 +335,6 @@ static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
 		return;
 	guard = cn_guard_enter();
 	cn_end_session(conn, cause);
-	if (cause == CN_CAUSE_SSL_CLEAR && cn_openssl_set_conn(tls, ssl, NULL))
-		cn_conn_session_gone(conn); /* what the session does next is another connection */
 	cn_guard_leave(guard);
 }
 

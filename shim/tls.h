@@ -51,6 +51,9 @@ struct cn_tls_ops {
 	/* The socket descriptors of a session, -1 where it has none. */
 	void (*descriptors)(struct cn_tls *tls, void *session, int *read_fd, int *write_fd);
 	void (*look)(struct cn_tls *tls, void *session, struct cn_tls_state *state);
+	/* Makes conn the session's object, to be found by the library's hooks and told when the session is freed; NULL lets
+	 * go of it. */
+	bool (*set_conn)(struct cn_tls *tls, void *session, struct cn_conn *conn);
 	/* Classifies a call that returned failure; leaves the error queue alone. */
 	enum cn_outcome (*outcome)(struct cn_tls *tls, void *session, int ret);
 	/* Encrypts close_notify into memory: no I/O, no signal, error queue as found. False: nothing may be
@@ -73,9 +76,8 @@ struct cn_tls {
 struct cn_tls *cn_openssl_prepare(void *handle, const void *home);
 void cn_openssl_discard(struct cn_tls *tls);
 
-/* conn.c's object of a session, or NULL; set at most once per session. Only for a usable library. */
+/* conn.c's object of a session, or NULL. Only for a usable library. */
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl);
-bool cn_openssl_set_conn(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn);
 
 /* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. */
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl);

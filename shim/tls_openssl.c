@@ -443,9 +443,15 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 
 /* --- one loaded libssl --- */
 
+static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
+{
+	return of(tls)->SSL_set_ex_data(session, of(tls)->index, conn);
+}
+
 static const struct cn_tls_ops ops = {
 	.descriptors = descriptors,
 	.look = look,
+	.set_conn = set_conn,
 	.outcome = outcome,
 	.seal = seal,
 	.unseal = unseal,
@@ -505,9 +511,4 @@ void cn_openssl_discard(struct cn_tls *tls)
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl)
 {
 	return of(tls)->SSL_get_ex_data(ssl, of(tls)->index);
-}
-
-bool cn_openssl_set_conn(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
-{
-	return of(tls)->SSL_set_ex_data(ssl, of(tls)->index, conn);
 }
