@@ -20,7 +20,7 @@ struct cn_config {
 	unsigned int linger_ms;  /* CLOSENOTIFY_LINGER_MS: bound without any acknowledgement by the peer */
 	bool quiet_override;     /* CLOSENOTIFY_QUIET=override */
 	bool exit_always;        /* CLOSENOTIFY_EXIT=always */
-	char program[32];        /* base name of the program, for CLOSENOTIFY_ONLY and the log */
+	char program[256];       /* base name of the program, for CLOSENOTIFY_ONLY and the log */
 };
 
 extern struct cn_config cn_config;

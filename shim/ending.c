@@ -117,6 +117,9 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (cn_config.mode == CN_MODE_FIX)
 		done = cn_say_farewell(conn, fd, &plan, &socket,
 				       cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH);
+	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
+		cn_conn_note(conn,
+			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)

@@ -92,7 +92,17 @@ static void put_pair(struct cn_text *text, const char *key, const char *value)
 	cn_put(text, " ");
 	cn_put(text, key);
 	cn_put(text, "=");
+	cn_put(text, value);
+}
+
+/* From outside: in quotes, so that no value passes for another field. */
+static void put_quoted(struct cn_text *text, const char *key, const char *value)
+{
+	cn_put(text, " ");
+	cn_put(text, key);
+	cn_put(text, "=\"");
 	cn_put_escaped(text, value, 256);
+	cn_put(text, "\"");
 }
 
 static void put_plain(struct cn_text *text, const struct record *r, const struct timespec *now)
@@ -107,7 +117,7 @@ static void put_plain(struct cn_text *text, const struct record *r, const struct
 	cn_put(text, " ");
 	cn_put(text, r->tls);
 	put_pair(text, "peer", r->peer);
-	put_pair(text, "sni", r->sni);
+	put_quoted(text, "sni", r->sni);
 	put_pair(text, "cause", r->cause);
 	put_pair(text, "did", r->did);
 	put_pair(text, "mode", r->mode);

@@ -2,7 +2,10 @@
  * Text without malloc or stdio. Invariant: a full buffer cuts the text, it never overruns. */
 #include "format.h"
 
+#include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,5 +87,17 @@ void cn_put_time(struct cn_text *text, int64_t seconds, long microseconds)
 
 bool cn_text_write(const struct cn_text *text, int fd)
 {
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
+	struct rlimit limit;
+	struct stat status;
+
+	/* A pipe that nobody empties would block, one that nobody reads would kill by SIGPIPE; POLLOUT promises room for
+	 * PIPE_BUF. A file at RLIMIT_FSIZE would kill by SIGXFSZ. */
+	if (poll(&writable, 1, 0) != 1 || writable.revents & (POLLERR | POLLHUP | POLLNVAL) ||
+	    fstat(fd, &status))
+		return false;
+	if (S_ISREG(status.st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+	    (rlim_t)status.st_size + text->length > limit.rlim_cur)
+		return false;
 	return syscall(SYS_write, fd, text->bytes, text->length) == (long)text->length;
 }

@@ -10,7 +10,7 @@
 
 struct cn_text {
 	size_t length;
-	char bytes[2048];
+	char bytes[4096];
 };
 
 /* Any thread, signal handlers and fork children included. */
@@ -21,7 +21,7 @@ void cn_put_number(struct cn_text *text, uint64_t number);
 void cn_put_escaped(struct cn_text *text, const char *string, size_t most);
 /* UTC as RFC 3339 with microseconds. */
 void cn_put_time(struct cn_text *text, int64_t seconds, long microseconds);
-/* One write(2); a short or failed write is reported as false and never repeated. */
+/* One write(2) that neither blocks nor raises a signal; a short or failed one is reported as false, never repeated. */
 bool cn_text_write(const struct cn_text *text, int fd);
 
 #endif

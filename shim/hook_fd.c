@@ -11,11 +11,6 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#ifndef CLOSE_RANGE_UNSHARE
-#define CLOSE_RANGE_UNSHARE 2
-#define CLOSE_RANGE_CLOEXEC 4
-#endif
-
 /* The descriptor, or the sending half of its socket, is about to go. */
 static struct cn_plan ending(int fd, enum cn_cause cause)
 {
@@ -42,7 +37,7 @@ EXPORT int close(int fd)
 
 EXPORT int shutdown(int fd, int how)
 {
-	if (__builtin_expect(cn_tracked(fd) != 0, 0) && !cn_inside && how != SHUT_RD) {
+	if (__builtin_expect(cn_tracked(fd) != 0, 0) && !cn_inside && (how == SHUT_WR || how == SHUT_RDWR)) {
 		if (ending(fd, how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_SHUTDOWN_BOTH).spare_reading)
 			how = SHUT_WR;
 	}
@@ -91,7 +86,8 @@ EXPORT int dup2(int fd, int to)
 
 EXPORT int dup3(int fd, int to, int flags)
 {
-	replacing(fd, to);
+	if ((flags & ~O_CLOEXEC) == 0) /* else it fails */
+		replacing(fd, to);
 	return copied(fd, cn_libc()->dup3(fd, to, flags));
 }
 
@@ -144,8 +140,8 @@ EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 		errno = ENOSYS;
 		return -1;
 	}
-	/* With UNSHARE the other threads keep theirs; with CLOEXEC nothing is closed yet. */
-	if (cn_inside || first > last || (flags & (int)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
+	/* With UNSHARE the other threads keep theirs, with CLOEXEC nothing is closed yet, with others it fails. */
+	if (cn_inside || first > last || flags)
 		return real(first, last, flags);
 	ending_range(first, last);
 	if (log == UINT32_MAX || log < first || log > last)

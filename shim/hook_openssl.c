@@ -238,7 +238,8 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
 		note_failure(conn, ssl, ret, 0);
-	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING | CN_SAID_BY_SHIM))
+	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
+	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* nothing was sent, whatever the library believes */
 	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
@@ -276,7 +277,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	cn_guard_leave(guard); /* the program's callbacks run in the real call */
 	if (gone && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl);
-	else if (cn_conn_has(conn, CN_SAID_BY_SHIM) && !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
+	else if (cn_config.mode == CN_MODE_FIX && cn_conn_has(conn, CN_SAID_BY_SHIM) &&
+		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
 	else if (cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown(tls, ssl);

@@ -6,8 +6,9 @@
 #include "conn.h"
 #include "kernel.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,7 +40,11 @@ static int open_file(void)
 	const char *at = cn_config.log_file;
 	int low, high;
 
-	for (; *at && path.length < sizeof(path.bytes) - 64; at++) {
+	for (; *at; at++) {
+		if (path.length > PATH_MAX - sizeof(cn_config.program)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
 		if (at[0] == '%' && at[1] == 'p')
 			cn_put_number(&path, (uint64_t)getpid()), at++;
 		else if (at[0] == '%' && at[1] == 'n')
@@ -78,14 +83,11 @@ void cn_sink_open(void)
 void cn_sink_write(const struct cn_text *text)
 {
 	int fd = atomic_load(&sink);
-	struct pollfd writable = {.fd = fd, .events = POLLOUT};
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) || status.st_dev != sink_device || status.st_ino != sink_inode)
 		return;
-	/* A pipe that nobody empties would block, one that nobody reads would kill; POLLOUT promises room for PIPE_BUF. */
-	if (poll(&writable, 1, 0) == 1 && !(writable.revents & (POLLERR | POLLHUP)))
-		cn_text_write(text, fd);
+	cn_text_write(text, fd);
 }
 
 void cn_sink_yield(int fd)
@@ -96,6 +98,8 @@ void cn_sink_yield(int fd)
 	    !cn_process_is_real()) /* a vfork child: the parent's stays */
 		return;
 	moved = lift(fd, fd + 1);
+	if (moved < 0)
+		moved = lift(fd, cn_high_fd());
 	if (moved < 0)
 		moved = lift(fd, 3);
 	atomic_store(&sink, -1);
