@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The real programs that the proof is about: one list, for programs.bats and for the table of the README.
 # Needs helper.bash. A case is a row here and a function of its name, which becomes the program.
-# shellcheck disable=SC2034 # read by programs.bats and table
+# shellcheck disable=SC2034,SC2153 # some are read by programs.bats and table, some set by helper.bash
 
 PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server redis-tools stunnel4 aria2 perl
 	libio-socket-ssl-perl)
@@ -12,6 +12,7 @@ PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server
 CASES=(
 	'python_raw           | python3: SSLSocket.close()                   | client | --send 100 --send-when request | truncated | truncated'
 	'python_answer        | python3: SSLSocket.close(), the server ended first | client | --send 100 --send-when request --first both | truncated | truncated'
+	'python_unread        | python3: SSLSocket.close() with unread input | client | --send 100 --send-when request --no-tickets | reset | reset'
 	'python_exit          | python3: exit without close()                | client | --send 100 --send-when request | truncated | truncated'
 	'python_unwrap        | python3: SSLSocket.unwrap()                  | client | --send 100 --send-when request | closed | closed'
 	'python_urllib        | python3: urllib.request                      | client | --http 3000 | truncated | truncated'
@@ -19,6 +20,7 @@ CASES=(
 	'python_smtplib       | python3: smtplib.SMTP_SSL                    | client | --request "220 judge\r\n250 judge\r\n221 bye\r\n" | truncated | truncated'
 	'ruby_sync_close      | ruby: SSLSocket#close with sync_close        | client | --send 100 --send-when request --silent-end | closed | closed'
 	'ruby_no_sync_close   | ruby: SSLSocket#close, then TCPSocket#close  | client | --send 100 --send-when request --silent-end | closed | closed'
+	'ruby_unread          | ruby: SSLSocket#close with unread input      | client | --send 100 --send-when request --no-tickets --silent-end | reset | reset'
 	'ruby_tcp_close       | ruby: TCPSocket#close alone                  | client | --send 100 --send-when request | truncated | truncated'
 	'ruby_net_http        | ruby: net/http                               | client | --http 3000 --silent-end | closed | closed'
 	'perl_close           | perl: IO::Socket::SSL, close                 | client | --send 100 --send-when request --silent-end | closed | closed'
@@ -70,6 +72,7 @@ GET=$'GET /file HTTP/1.0\r\n\r'
 
 python_raw() { program python3 "$CLIENTS/client.py" raw "$PORT"; }
 python_answer() { program python3 "$CLIENTS/client.py" until_eof "$PORT"; }
+python_unread() { program python3 "$CLIENTS/client.py" unread "$PORT"; }
 python_exit() { program python3 "$CLIENTS/client.py" exits "$PORT"; }
 python_unwrap() { program python3 "$CLIENTS/client.py" unwrap "$PORT"; }
 python_urllib() { program python3 "$CLIENTS/client.py" urllib_request "$PORT"; }
@@ -77,6 +80,7 @@ python_http_client() { program python3 "$CLIENTS/client.py" http_client "$PORT";
 python_smtplib() { program python3 "$CLIENTS/client.py" smtplib_quit "$PORT"; }
 ruby_sync_close() { program ruby "$CLIENTS/client.rb" sync_close "$PORT"; }
 ruby_no_sync_close() { program ruby "$CLIENTS/client.rb" no_sync_close "$PORT"; }
+ruby_unread() { program ruby "$CLIENTS/client.rb" unread "$PORT"; }
 ruby_tcp_close() { program ruby "$CLIENTS/client.rb" tcp_close "$PORT"; }
 ruby_net_http() { program ruby "$CLIENTS/client.rb" net_http "$PORT"; }
 # shellcheck disable=SC2016 # the variables are Perl's
@@ -195,14 +199,18 @@ print(port)'
 # port_of PID: waits until that process listens and prints the port, without connecting.
 port_of() {
 	local port=
-	while kill -0 "$1"; do
+	while kill -0 "$1" 2>/dev/null; do
 		port=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
 			awk 'FILENAME == "-" { gsub(/[^0-9]/, ""); mine[$0]; next }
 				$4 == "0A" && $10 in mine { sub(/.*:/, "", $2); print $2; exit }' - /proc/net/tcp /proc/net/tcp6)
 		[ -z "$port" ] || break
 		sleep 0.01
 	done
-	[ -n "$port" ] && echo $((16#$port))
+	if [ -z "$port" ]; then
+		cat "$WORK/err" >&2
+		return 1
+	fi
+	echo $((16#$port))
 }
 
 # finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS; by force after half a minute.
@@ -227,7 +235,8 @@ stop_programs() {
 	RUNNING=()
 }
 
-# Puts a relay before $PORT, that writes $WORK/wire; with a key whose signatures always have the same length.
+# Puts a relay before $PORT, which writes $WORK/wire. What it sees can be compared only if all signatures have the
+# same length: RSA has that, and make_rsa_cert FILE has the key.
 use_relay() {
 	WITH=without program python3 "$CLIENTS/relay.py" "$PORT" "$WORK/wire" 3>&- &
 	RELAY=$!
@@ -263,7 +272,7 @@ row_of() {
 
 new_work() {
 	WORK=$(mktemp -d "$BATS_TEST_TMPDIR/work.XXXXXX")
-	yes 'a line of a file' | head -c 3000 >"$WORK/file"
+	printf 'a line of file\n%.0s' {1..200} >"$WORK/file" # 3000 bytes
 }
 
 # measure NAME TLS with|without [relay]: one connection. Sets RESULT (the judge's line), STATUS (the program's

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """client.py WAY PORT: the everyday ways in which Python programs talk TLS to 127.0.0.1:PORT."""
 import http.client
+import select
 import smtplib
 import socket
 import ssl
@@ -19,6 +20,12 @@ def until_eof():
         connection.sendall(b'hello')
         while data := connection.recv(65536):
             print(len(data))
+
+
+def unread():
+    with ssl_connection() as connection:
+        connection.sendall(b'hello')
+        select.select([connection], [], [])
 
 
 def exits():

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: MIT
 # client.rb WAY PORT [PATH]: the everyday ways in which Ruby programs talk TLS to 127.0.0.1:PORT.
+require 'io/wait'
 require 'net/http'
 require 'openssl'
 require 'socket'
 
 way, port, path = ARGV
 
-def connected(port)
+def greeting(port)
   tcp = TCPSocket.new('127.0.0.1', port)
   ssl = OpenSSL::SSL::SSLSocket.new(tcp)
   ssl.connect
   ssl.write('hello')
-  p ssl.readpartial(100)
   [ssl, tcp]
+end
+
+def connected(port)
+  greeting(port).tap { |ssl, _| p ssl.readpartial(100) }
 end
 
 case way
@@ -22,6 +26,11 @@ when 'sync_close'
   ssl.close
 when 'no_sync_close'
   ssl, tcp = connected(port)
+  ssl.close
+  tcp.close
+when 'unread'
+  ssl, tcp = greeting(port)
+  tcp.wait_readable
   ssl.close
   tcp.close
 when 'tcp_close'

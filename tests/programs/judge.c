@@ -1238,7 +1238,7 @@ static const struct {
 	{"sni", "NAME", CLIENT, O_SNI, "server name to ask for"},
 	{"session-file", "FILE", CLIENT, O_SESSION_FILE,
 	 "resume from it if it exists; keep the session in it"},
-	{"request", "STRING", CLIENT, O_REQUEST, "sent after the handshake; escapes \\r \\n \\t \\\\"},
+	{"request", "STRING", EITHER, O_REQUEST, "sent after the handshake; escapes \\r \\n \\t \\\\"},
 	{"send", "BYTES", EITHER, O_SEND, "send so many bytes, a to z over and over"},
 	{"send-when", "WHEN", EITHER, O_SEND_WHEN, "handshake, request (first data came), eof (peer ended)"},
 	{"http", "BODYBYTES", EITHER, O_HTTP, "answer a request head with HTTP/1.0 200 and such a body"},
