@@ -28,8 +28,10 @@ static struct cn_plan leave_alone(enum cn_reason reason)
 /* No goodbye, but what the program did write shall arrive and the stream end in FIN, not RST. */
 static struct cn_plan deliver(const struct cn_facts *f, enum cn_cause cause, enum cn_reason reason)
 {
-	bool ends = ends_descriptor(cause) && !f->thread_inside && !f->abort_requested;
+	bool ends = ends_descriptor(cause);
 
+	if (f->thread_inside || f->abort_requested)
+		return leave_alone(reason);
 	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. */
 	return (struct cn_plan){
 		.half_close = ends,

@@ -16,7 +16,7 @@
 typedef struct bio_st BIO;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef void info_callback(const SSL *ssl, int where, int ret);
-typedef int ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
+typedef void ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 typedef void ex_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 /* 1.1.1 says void *from_d, 3.0 void **from_d; both mean the address of the copied pointer. */
 typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int idx, long argl,

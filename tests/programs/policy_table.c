@@ -263,6 +263,20 @@ static const struct {
 	{"12 the program gave up its alert", USUAL | ALERT_PENDING, {0}, GOODBYE, CN_COMPLETED, false},
 	{"13, 14 all else", USUAL, {0}, GOODBYE, CN_REPAIRED, false},
 	{"14 ours was said before", USUAL | SAID_BY_SHIM, {0}, DELIVER, CN_REPAIRED, false},
+	{"6 freed without a goodbye", USUAL | SESSION_GONE, {0}, DELIVER, CN_TRUNCATED_BY_US, false},
+	{"6 freed, one record left",
+	 USUAL | SESSION_GONE | WRITE_PENDING | ONE_RECORD,
+	 {0},
+	 DELIVER,
+	 CN_TRUNCATED_BY_US,
+	 false},
+	{"6 freed, and SHUT_RDWR would lose what was written",
+	 USUAL | SESSION_GONE | UNDELIVERED,
+	 {0},
+	 DELIVER,
+	 CN_TRUNCATED_BY_US,
+	 false},
+	{"9 freed, but quiet", USUAL | SESSION_GONE | IS_QUIET, {0}, NOTHING, CN_QUIET, false},
 	{"12 ours was finished before",
 	 USUAL | ALERT_PENDING | SAID_BY_SHIM,
 	 {0},
@@ -391,6 +405,10 @@ static bool row_6_one_record(const struct question *q)
 {
 	return open_question(q, WRITE_PENDING);
 }
+static bool row_6_freed(const struct question *q)
+{
+	return open_question(q, SESSION_GONE);
+}
 static bool row_12(const struct question *q)
 {
 	return has(q, ALERT_PENDING);
@@ -426,6 +444,7 @@ static const struct {
 	{row_11, CN_CLEAN, DELIVER, AFTER},
 	{ours_completed, CN_COMPLETED, DELIVER, AFTER},
 	{ours_is_out, CN_REPAIRED, DELIVER, AFTER},
+	{row_6_freed, CN_TRUNCATED_BY_US, DELIVER, BEFORE},
 	{row_6_one_record, CN_COMPLETED, FINISH, BEFORE},
 	{row_12, CN_COMPLETED, GOODBYE, ANY_TIME},
 	{row_14, CN_REPAIRED, GOODBYE, ANY_TIME},
@@ -464,7 +483,7 @@ static void never(bool happened, const char *title, const struct question *q)
 static void check_invariants(const struct question *q, struct cn_plan plan)
 {
 	const unsigned int no_alert = SHARED | STALE | UNSUPPORTED | FATAL | PEER_TRUNCATED | HELD |
-				      THREAD_INSIDE | ABORT_REQUESTED | SAID | SAID_BY_SHIM;
+				      THREAD_INSIDE | ABORT_REQUESTED | SAID | SAID_BY_SHIM | SESSION_GONE;
 	const unsigned int hands_off = SHARED | STALE | THREAD_INSIDE | ABORT_REQUESTED;
 	bool touches = plan.alert || plan.finish_write || plan.half_close || plan.drain || plan.spare_reading;
 

@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 	struct rude r = rude_meet(argc, argv);
 	pthread_t thread;
 
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL 3 answers an unexpected EOF with an alert */
 	if (pthread_create(&thread, NULL, read_on, r.ssl))
 		rude_fail("pthread_create");
 	wait_until_inside(r.fd);
