@@ -247,16 +247,16 @@ static int exit_status;
 
 static void end_at_exit(struct cn_conn *conn)
 {
-	bool bound;
+	bool bound, claimed;
 
-	if (!conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
+	if (!conn->tls || conn->process != cn_process() || cn_conn_has(conn, CN_RECORDED) ||
+	    !cn_conn_hold(conn))
 		return;
+	claimed = cn_conn_claim(conn);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
-	if (cn_conn_claim(conn)) {
-		if (!cn_conn_has(conn, CN_RECORDED))
-			end(conn, bound ? conn->fd : -1, CN_CAUSE_EXIT, false, exit_status, true);
+	end(conn, bound ? conn->fd : -1, CN_CAUSE_EXIT, !claimed, exit_status, true);
+	if (claimed)
 		cn_conn_release(conn);
-	}
 	cn_conn_drop(conn);
 }
 

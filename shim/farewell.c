@@ -7,8 +7,7 @@
 #include <sys/socket.h>
 
 #define WMEM_MAX    212992 /* the kernel's default for net.core.wmem_max */
-#define DRAIN_STEP  (1 << 20)
-#define DRAIN_STEPS 64 /* a peer that sends forever is left to the kernel */
+#define DRAIN_STEPS 64     /* a peer that sends forever is left to the kernel */
 
 /* A send buffer that is full to the brim can often be widened by the few bytes of an alert. What was given by
  * a larger limit must not be made smaller, so only up to the usual wmem_max. */
@@ -78,17 +77,11 @@ static void send_rest(struct cn_conn *conn, int fd)
 	memmove(conn->rest, conn->rest + sent, conn->rest_length);
 }
 
-/* close() with unread input makes the kernel send RST and drop the send queue. TCP discards without copying
- * when asked with MSG_TRUNC and no buffer; other families need a place to put it. */
+/* close() with unread input makes the kernel send RST and drop the send queue. */
 static bool drain(int fd, bool tcp)
 {
-	char bytes[1024];
-
 	for (int step = 0; step < DRAIN_STEPS; step++) {
-		ssize_t got = tcp ? recv(fd, NULL, DRAIN_STEP, MSG_DONTWAIT | MSG_TRUNC)
-				  : recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-		if (got <= 0)
+		if (cn_socket_discard(fd, tcp) <= 0)
 			return true;
 	}
 	return false;

@@ -45,7 +45,7 @@ void cn_put_escaped(struct cn_text *text, const char *string, size_t most)
 {
 	static const char hex[] = "0123456789abcdef";
 
-	for (; *string && most; string++, most--) {
+	for (; most && *string; string++, most--) {
 		unsigned char c = (unsigned char)*string;
 
 		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {

@@ -157,19 +157,22 @@ EXPORT void closefrom(int first)
 {
 	int log = cn_sink_fd();
 
-	if (cn_inside || first < 0 || log < first) {
-		if (!cn_inside && first >= 0)
-			ending_range((unsigned int)first, UINT32_MAX);
-		cn_libc()->closefrom(first);
+	if (first < 0)
+		first = 0;
+	if (!cn_inside && log >= first) {
+		close_range((unsigned int)first, UINT32_MAX, 0); /* our hook, which leaves the log open */
 		return;
 	}
-	close_range((unsigned int)first, UINT32_MAX, 0);
+	if (!cn_inside)
+		ending_range((unsigned int)first, UINT32_MAX);
+	cn_libc()->closefrom(first);
 }
 
 EXPORT int fclose(FILE *stream)
 {
-	int fd = stream ? fileno(stream) : -1;
+	int error = errno, fd = stream ? fileno(stream) : -1;
 
+	errno = error; /* fileno fails for a stream in memory */
 	if (fd >= 0 && cn_conn_at(fd) && !cn_inside) {
 		fflush(stream);
 		ending(fd, CN_CAUSE_FCLOSE);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What the kernel knows about a socket. Invariant: asks, remembers nothing, changes nothing; errno is
- * clobbered. */
+ * What the kernel knows about a socket. Invariant: remembers nothing; errno is clobbered. */
 #ifndef CN_KERNEL_H
 #define CN_KERNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct cn_socket {
 	bool open; /* still the socket with the cookie asked for */
@@ -29,6 +29,9 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 /* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.
  */
 int cn_socket_unacked(int fd);
+
+/* Reads and throws away up to a MiB without blocking; what recv() returns. TCP discards without copying. */
+ssize_t cn_socket_discard(int fd, bool tcp);
 
 /* "address:port" of the peer, "unix", or "" when there is none any more. */
 void cn_socket_peer(int fd, char *out, size_t size);

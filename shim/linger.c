@@ -118,7 +118,7 @@ static void push_rest(struct held *h, int fd, unsigned char *alert)
 static int discard(int fd)
 {
 	for (int step = 0; step < 16; step++) {
-		ssize_t got = recv(fd, NULL, 1 << 20, MSG_DONTWAIT | MSG_TRUNC);
+		ssize_t got = cn_socket_discard(fd, true);
 
 		if (got == 0)
 			return 0;

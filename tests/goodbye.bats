@@ -266,17 +266,26 @@ was_right() {
 	changes ignore_eof_then_close truncated closed
 }
 
-@test "close_with_unread: the peer's unread bytes turn the goodbye into no reset" {
+# resets_no_more PROGRAM: unread input makes RST of its end, and what the peer gets to hear is chance.
+resets_no_more() {
 	local role tls
-	JUDGE_ARGS=(--send 10000)
+	JUDGE_ARGS=(--send 10000 --silent-end)
 	for role in client server; do
 		for tls in 1.2 1.3; do
-			play '' "$role" "$tls" close_with_unread
+			play '' "$role" "$tls" "$1"
 			assert_equal "$(verdict_of "$RESULT")" reset
-			play "$SHIM" "$role" "$tls" close_with_unread
+			play "$SHIM" "$role" "$tls" "$1"
 			assert_equal "$(jq -c '[.verdict, .bytes, .close_notify]' <<<"$RESULT")" '["closed",10000,1]'
 		done
 	done
+}
+
+@test "close_with_unread: the peer's unread bytes make no reset" {
+	resets_no_more close_with_unread
+}
+
+@test "shutdown_with_unread: the program's own goodbye is not lost to a reset" {
+	resets_no_more shutdown_with_unread
 }
 
 # --- the program's own SSL_shutdown ---

@@ -9,6 +9,7 @@ static void write_until_full(struct rude *r)
 	static char letters[1 << 18];
 	int small = 8192;
 
+	memset(letters, 'r', sizeof(letters));
 	setsockopt(r->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	rude_nonblocking(r->fd);
 	while (SSL_write(r->ssl, letters, sizeof(letters)) > 0)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * dup before there is a session; SSL_free, close, and the copy still reads and writes plain text. FTP, after CCC. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_connect(argc, argv);
+	int copy = dup(r.fd);
+
+	r.ssl = rude_session(&r);
+	SSL_set_fd(r.ssl, r.fd);
+	rude_shake_hands(r.ssl);
+	rude_write(r.ssl, r.n);
+	TELL_VOID(SSL_free(r.ssl));
+	TELL(close(r.fd));
+	TELL(send(copy, "plain text", 10, MSG_NOSIGNAL));
+	TELL(close(copy));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}

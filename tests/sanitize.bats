@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The library and the programs under the sanitizers: not one report, and the judge's verdict is that of the plain build.
+# And the tests can fail: builds with one check taken out are caught.
+
+load helper
+
+setup_file() {
+	make_certs
+	build asan -fsanitize=address,undefined -fno-sanitize-recover=undefined
+	build tsan -fsanitize=thread
+}
+
+# build NAME FLAG...: library and programs, in $BUILD/NAME.
+build() {
+	local name=$1
+	shift
+	(
+		flock 9
+		make -s -C "$PROJECT" BUILD="$BUILD/$name" CFLAGS="-O1 -g $*" all test-programs >&2
+	) 9>"$BUILD/tests/$name.lock" 3>&-
+}
+
+setup() {
+	JUDGE_ARGS=()
+	ARGS=()
+}
+
+# A sanitizer's runtime wants to be the first library; for TSan the program brings it, and ours stands before it, so
+# that close() is told to TSan when it is real and not when it is asked for.
+preload_of() {
+	case $1 in
+	asan) echo "$(cc -print-file-name=libasan.so):$(cc -print-file-name=libubsan.so):$BUILD/asan/libclosenotify.so" ;;
+	tsan) echo "$BUILD/tsan/libclosenotify.so" ;;
+	*) echo "$SHIM" ;;
+	esac
+}
+
+# play SANITIZER PROGRAM: one run as TLS 1.3 client. '' is the plain build. Sets RESULT (the judge's lines, what they
+# have in common with every run), STATUS and SAID.
+play() {
+	local program=$BUILD/${1:-.}/tests/$2
+	STATUS=0
+	start_judge --accept-timeout-ms 3000 --timeout-ms 20000 "${JUDGE_ARGS[@]}"
+	SAID=$(LD_PRELOAD=$(preload_of "$1") \
+		ASAN_OPTIONS=detect_leaks=0:exitcode=66:handle_segv=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		TSAN_OPTIONS="exitcode=66 ignore_noninstrumented_modules=1 suppressions=$BATS_FILE_TMPDIR/suppressions" \
+		timeout 60 "$program" "$JUDGE_PORT" 1.3 "${ARGS[@]}" 2>&1 </dev/null) || STATUS=$?
+	judge_result >/dev/null || true
+	RESULT=$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.verdict, .close_notify] | join(" ")' | sort | uniq -c)
+}
+
+# What TSan must not take for shared: recv() without a buffer writes nowhere, and the background's descriptors have
+# numbers of their own. OpenSSL is not instrumented; its memory is left out.
+suppress() {
+	printf 'race:^%s$\n' drain discard post >"$BATS_FILE_TMPDIR/suppressions"
+}
+
+# unlike_plain SANITIZER PROGRAM: says what is wrong, if anything.
+unlike_plain() {
+	local verdict status
+	play '' "$2"
+	verdict=$RESULT status=$STATUS
+	play "$1" "$2"
+	if grep -E 'Sanitizer|runtime error' <<<"$SAID" || [ "$STATUS$RESULT" != "$status$verdict" ]; then
+		echo "$2: plain $status $verdict, $1 $STATUS $RESULT: $SAID"
+	fi
+}
+
+# Peers that some programs need to come to their end.
+peer_of() {
+	JUDGE_ARGS=(--no-tickets)
+	case $1 in
+	read_to_end* | ignore_eof* | shutdown_after_reset | half_written_then_read) JUDGE_ARGS+=(--first both --first-after 10000) ;;
+	close_with_unread | close_writing_number | thread_in_read_closed) JUDGE_ARGS+=(--send 10000) ;;
+	ssl_clear_reuse | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
+	esac
+}
+
+@test "ASan and UBSan: every rude program ends as in the plain build, without a report" {
+	local source name wrong=
+	for source in "$PROJECT"/tests/rude/*.c; do
+		name=$(basename "$source" .c)
+		case $name in
+		dtls | half_record_stalls | buffer_unflushed) continue ;; # no client of the judge's, or not ended by it
+		esac
+		peer_of "$name"
+		JUDGE_ARGS+=(--timeout-ms 2000)
+		wrong+=$(unlike_plain asan "rude/$name")
+	done
+	assert_equal "$wrong" ''
+}
+
+# threads SANITIZER: the thread tests at a smaller scale.
+threads() {
+	local wrong=
+	ARGS=(1000 400 8) JUDGE_ARGS=(--connections 400)
+	wrong+=$(unlike_plain "$1" threads/churn)
+	ARGS=(1000 300 close) JUDGE_ARGS=(--connections 300 --no-tickets)
+	wrong+=$(unlike_plain "$1" threads/two_close)
+	ARGS=(1000 300 free)
+	wrong+=$(unlike_plain "$1" threads/two_close)
+	ARGS=(1000 300 free close)
+	wrong+=$(unlike_plain "$1" threads/reuse_race)
+	ARGS=(100000 8) JUDGE_ARGS=(--connections 8 --read-pause-ms 1 --rcvbuf 4096)
+	wrong+=$(unlike_plain "$1" threads/close_together)
+	if [ "$1" = asan ]; then # TSan has a thread of its own, for which many_linger would wait
+		ARGS=(40000 100) JUDGE_ARGS=(--connections 100 --read-pause-ms 5 --rcvbuf 4096)
+		wrong+=$(unlike_plain "$1" threads/many_linger)
+	fi
+	ARGS=(10000 read free) JUDGE_ARGS=(--no-tickets --timeout-ms 700)
+	wrong+=$(unlike_plain "$1" threads/thread_in_call)
+	assert_equal "$wrong" ''
+}
+
+@test "ASan and UBSan: threads" {
+	threads asan
+}
+
+@test "TSan: threads" {
+	suppress
+	threads tsan
+}
+
+@test "valgrind finds nothing that is not there without the library" {
+	local program
+	# With MSG_TRUNC the kernel throws away what it would have put into the buffer.
+	printf '{\n%s\nMemcheck:Param\nsocketcall.recvfrom(buf)\nfun:recv\nfun:%s\n}\n' 1 drain 2 discard \
+		>"$BATS_TEST_TMPDIR/suppressions"
+	for program in close_only free_then_close close_then_free ssl_shutdown_then_close exit_0; do
+		memcheck '' "$program"
+		assert_equal "$STATUS" 0
+		memcheck "$SHIM" "$program"
+		assert_equal "$STATUS $(verdict_of "$RESULT")" '0 closed'
+	done
+}
+
+# memcheck SHIM PROGRAM: sets STATUS (66 if there was an error) and RESULT.
+memcheck() {
+	STATUS=0
+	start_judge --timeout-ms 60000 --no-tickets
+	LD_PRELOAD=$1 timeout 60 valgrind -q --error-exitcode=66 --suppressions="$BATS_TEST_TMPDIR/suppressions" \
+		"$BUILD/tests/rude/$2" "$JUDGE_PORT" 1.3 >"$BATS_TEST_TMPDIR/valgrind" 2>&1 || STATUS=$?
+	echo "$2, ${1:-without}:" && cat "$BATS_TEST_TMPDIR/valgrind"
+	RESULT=$(judge_result)
+}
+
+# --- tests that can fail: one check taken out of a copy of the library ---
+
+# broken NAME FILE SED: such a library, in $BROKEN.
+broken() {
+	local copy=$BUILD/broken/$1
+	rm -rf "$copy"
+	mkdir -p "$copy"
+	cp -r "$PROJECT/shim" "$PROJECT/Makefile" "$copy"
+	sed -i "$3" "$copy/shim/$2"
+	! diff -q "$PROJECT/shim/$2" "$copy/shim/$2"
+	make -s -C "$copy" BUILD="$copy/build" WARN= all >&2
+	BROKEN=$copy/build/libclosenotify.so
+}
+
+# run_broken PROGRAM
+run_broken() {
+	SHIM=$BROKEN play '' "$1"
+	echo "$1: status $STATUS $SAID, verdicts $RESULT"
+}
+
+@test "without the claim, two threads that end one connection are caught" {
+	broken claim conn.c '/^bool cn_conn_claim/,/^}/s/^{/{\n\treturn conn;/'
+	ARGS=(1000 2000 free) JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 60000)
+	run_broken threads/two_close
+	[ "$STATUS" -ne 0 ] || [ "$(tr -s ' ' <<<"$RESULT")" != ' 2000 closed 1' ]
+}
+
+@test "without the socket's cookie, bytes in a foreign socket are caught" {
+	broken cookie kernel.c 's/ || found != cookie)/)/'
+	ARGS=(100 100 free raw_first) JUDGE_ARGS=(--connections 100 --no-tickets)
+	run_broken threads/reuse_race
+	assert_regex "$SAID" 'foreign bytes 100$'
+}
+
+@test "without the process check, a vforked child that speaks for its parent is caught" {
+	broken process ending.c '/^struct cn_plan cn_end_descriptor/,/^}/s/ || !cn_process_is_real()//'
+	JUDGE_ARGS=(--no-tickets)
+	run_broken rude/vfork_child_closes
+	assert_equal "$STATUS" 99
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * A thread leaves SSL_read without returning from it; then the program closes, and lives on.
+ *
+ *     abandoned_call PORT TLS N HOW
+ *
+ * cancel: pthread_cancel. longjmp: out of a signal handler, as programs do that know no other time limit. again: as
+ * longjmp, then SSL_free and a second connection, which is ended as it should be. */
+#include "rude.h"
+
+#include <setjmp.h>
+#include <sys/time.h>
+
+static struct rude r;
+static sigjmp_buf out;
+
+static void *read_on(void *unused)
+{
+	char byte;
+
+	SSL_read(r.ssl, &byte, 1);
+	return unused;
+}
+
+static void cancel(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, read_on, NULL))
+		rude_fail("pthread_create");
+	usleep(50000); /* most likely it waits by then; if not, that is no sin */
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+}
+
+static void jump(int signal)
+{
+	siglongjmp(out, signal);
+}
+
+static void time_out(void)
+{
+	struct itimerval soon = {.it_value.tv_usec = 50000};
+
+	signal(SIGALRM, jump);
+	if (sigsetjmp(out, 1) == 0) {
+		setitimer(ITIMER_REAL, &soon, NULL);
+		read_on(NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 4 ? argv[4] : "cancel";
+	struct pollfd end;
+
+	r = rude_meet(argc, argv);
+	if (!strcmp(how, "cancel"))
+		cancel();
+	else
+		time_out();
+	TELL(close(r.fd));
+	if (!strcmp(how, "again")) {
+		SSL_free(r.ssl);
+		r.fd = rude_tcp(&r);
+		r.ssl = rude_session(&r);
+		SSL_set_fd(r.ssl, r.fd);
+		rude_shake_hands(r.ssl);
+		rude_write(r.ssl, r.n);
+		TELL(close(r.fd));
+	}
+	/* Until the peer, which has a time limit, has seen the end: standard input is a pipe that it holds. */
+	end = (struct pollfd){.fd = 0, .events = POLLIN};
+	poll(&end, 1, 20000);
+	rude_vanish();
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * What programs do while a socket that they have closed is still in the kernel's hands.
+ *
+ *     while_lingering PORT TLS N WHAT
+ *
+ * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
+ * every descriptor there is. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
+ * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer. */
+#include "rude.h"
+
+#include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+static struct rude r;
+
+static void meet(void)
+{
+	r.fd = rude_tcp(&r);
+	r.ssl = rude_session(&r);
+	SSL_set_fd(r.ssl, r.fd);
+	rude_shake_hands(r.ssl);
+	rude_write(r.ssl, r.n);
+}
+
+/* One bit for each number below 64. */
+static unsigned long descriptors(void)
+{
+	unsigned long open = 0;
+
+	for (int fd = 0; fd < 64; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			open |= 1UL << fd;
+	return open;
+}
+
+static void forbid_threads(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(rules) / sizeof(*rules), .filter = rules};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		rude_fail("seccomp");
+}
+
+static void *close_it(void *unused)
+{
+	close(r.fd);
+	return unused;
+}
+
+#define STACK 32768
+#define BELOW 262144
+
+/* A jump of more than a page over the end of a stack meets no guard; so look at what lies below. */
+static void in_small_stack(void)
+{
+	unsigned char *memory = aligned_alloc(4096, BELOW + STACK);
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int spoilt = 0;
+
+	if (!memory)
+		rude_fail("aligned_alloc");
+	memset(memory, 0xaa, BELOW);
+	pthread_attr_init(&attributes);
+	if (pthread_attr_setstack(&attributes, memory + BELOW, STACK) ||
+	    pthread_create(&thread, &attributes, close_it, NULL))
+		rude_fail("pthread_create");
+	pthread_join(thread, NULL);
+	for (int i = 0; i < BELOW; i++)
+		spoilt += memory[i] != 0xaa;
+	printf("below the stack: %s\n", spoilt ? "spoilt" : "as before");
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 4 ? argv[4] : "";
+	unsigned long before;
+	struct rlimit limit;
+	pid_t child;
+
+	r = rude_arguments(argc, argv);
+	r.ctx = rude_context(&r);
+	before = descriptors();
+	meet();
+	if (!strcmp(what, "small_stack")) {
+		in_small_stack();
+		return 0;
+	}
+	if (!strncmp(what, "no_threads", 10))
+		forbid_threads();
+	if (!strcmp(what, "no_threads_exit")) {
+		rude_nonblocking(r.fd);
+		return 0;
+	}
+	if (!strcmp(what, "last_three")) {
+		limit = (struct rlimit){.rlim_cur = 3, .rlim_max = 3};
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	TELL(close(r.fd));
+	if (!strcmp(what, "descriptors"))
+		printf("descriptors %lx\n", descriptors() ^ before);
+	if (!strcmp(what, "fork") || !strcmp(what, "fork_lingers")) {
+		child = fork();
+		if (child == 0 && !strcmp(what, "fork_lingers")) {
+			meet();
+			TELL(close(r.fd));
+		}
+		if (child == 0)
+			return 0;
+		rude_wait_for(child);
+	}
+	if (!strcmp(what, "closefrom"))
+		closefrom(3);
+	if (!strcmp(what, "pthread_exit")) {
+		setvbuf(stdout, malloc(4096), _IOFBF, 4096);
+		printf("the last word\n");
+		pthread_exit(NULL);
+	}
+	return 0;
+}
