@@ -52,7 +52,8 @@ uninstall: ## remove what install put there
 # --- tests: the judge, programs with one sin each, and the bats files ---
 
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
-                 $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c))
+                 $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
+                 $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
 
 test-programs: $(TEST_PROGRAMS)
 
@@ -63,6 +64,10 @@ $(BUILD)/tests/%: tests/programs/%.c $(LIBRARY)
 $(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
+
+$(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
 needs-build:
 	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev

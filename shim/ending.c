@@ -86,11 +86,12 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 }
 
 /* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd)
+static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
 {
 	if (cn_linger_adopt(fd, conn->rest, conn->rest_length))
 		return true;
-	if (cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK) /* else the program expects that its calls may wait */
+	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
+	if (cause != CN_CAUSE_EXIT && cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
 		return false;
 	cn_linger_here(fd, conn->rest, conn->rest_length);
 	return true;
@@ -123,7 +124,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
-		done.lingers = keep_open(conn, fd);
+		done.lingers = keep_open(conn, fd, cause);
 	if (last)
 		cn_event_end(conn,
 			     &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
@@ -265,6 +266,7 @@ void cn_end_process(int status)
 	if (!cn_process_is_real())
 		return;
 	exit_status = status;
+	cn_linger_exit_begins();
 	cn_conn_each(end_at_exit);
 	cn_linger_finish(); /* the background dies with the process */
 }

@@ -3,9 +3,11 @@
 #include "config.h"
 #include "ending.h"
 #include "hook.h"
+#include "linger.h"
 #include "sink.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Before the constructors of everything that is not preloaded. */
 __attribute__((constructor(101))) static void start(void)
@@ -52,6 +54,18 @@ EXPORT pid_t _Fork(void)
 	}
 	cn_raw_fork_coming();
 	return real();
+}
+
+EXPORT void pthread_exit(void *value)
+{
+	if (!cn_inside && gettid() == getpid()) {
+		struct cn_guard guard = cn_guard_enter();
+
+		cn_linger_end_for_good();
+		cn_guard_leave(guard);
+	}
+	cn_libc()->pthread_exit(value);
+	__builtin_unreachable();
 }
 
 EXPORT void _exit(int status)

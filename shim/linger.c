@@ -63,7 +63,9 @@ struct letter {
 static struct {
 	_Atomic uint32_t door;    /* senders under way, and OPEN or STARTING */
 	_Atomic uint32_t holding; /* sockets held, letters under way included */
-	uint32_t process;         /* cn_process() of the thread */
+	_Atomic bool forbidden;   /* no thread may be started any more */
+	pid_t thread;
+	uint32_t process; /* cn_process() of the thread */
 	uint64_t secret;
 	struct sockaddr_un address;
 	socklen_t address_length;
@@ -85,9 +87,11 @@ static int64_t now_ms(void)
 
 /* --- one socket; the same for the background and for exit --- */
 
+static _Atomic int64_t exit_end; /* once the program exits, nothing goes on beyond; 0: it has not begun to */
+
 static void begin(struct held *h, size_t rest)
 {
-	int64_t now = now_ms();
+	int64_t now = now_ms(), exit_at = atomic_load(&exit_end);
 
 	*h = (struct held){
 		.used = true,
@@ -96,7 +100,7 @@ static void begin(struct held *h, size_t rest)
 		.rest = rest,
 		.next = now,
 		.idle_end = now + cn_config.linger_ms,
-		.end = now + cn_config.timeout_ms,
+		.end = exit_at ? exit_at : now + cn_config.timeout_ms,
 	};
 }
 
@@ -281,7 +285,7 @@ static void serve(int door)
 		wait = look_around(events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding))
 			idle_since = now_ms();
-		else if (now_ms() - idle_since >= IDLE_MS &&
+		else if ((now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) &&
 			 atomic_compare_exchange_strong(&linger.door, &open, 0))
 			return; /* the descriptor table goes with the thread */
 	}
@@ -311,6 +315,7 @@ static void *background(void *unused)
 	int door = -1;
 
 	cn_inside = 1;
+	linger.thread = (pid_t)syscall(SYS_gettid);
 	if (syscall(SYS_close_range, 0, UINT_MAX, CLOSE_UNSHARE) == 0) {
 		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
 		door = linger.epoll >= 0 ? open_door() : -1;
@@ -355,17 +360,17 @@ static bool allocate(void)
 	return linger.held;
 }
 
-static bool start(void)
+static void start(void)
 {
-	const struct timespec patience = {.tv_nsec = 50000000};
 	uint32_t closed = 0;
 	sigset_t all, old;
 	pthread_attr_t attributes;
 	pthread_t thread;
 	int error;
 
-	if (!may_start() || !atomic_compare_exchange_strong(&linger.door, &closed, STARTING))
-		return false;
+	if (atomic_load(&linger.forbidden) || !may_start() ||
+	    !atomic_compare_exchange_strong(&linger.door, &closed, STARTING))
+		return;
 	linger.process = cn_process();
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
@@ -375,13 +380,18 @@ static bool start(void)
 	error = allocate() ? pthread_create(&thread, &attributes, background, NULL) : ENOMEM;
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error) {
-		atomic_store(&linger.door, 0);
-		return false;
-	}
+	if (error)
+		wake_starter(0);
+}
+
+/* Until the thread takes letters: some 100 microseconds, and only for the first sockets at risk. */
+static bool wait_for_door(void)
+{
+	const struct timespec patience = {.tv_nsec = 50000000};
+
 	while (atomic_load(&linger.door) == STARTING) {
 		if (syscall(SYS_futex, &linger.door, FUTEX_WAIT_PRIVATE, STARTING, &patience, NULL, 0) &&
-		    errno != EAGAIN)
+		    errno != EAGAIN && errno != EINTR)
 			break;
 	}
 	return atomic_load(&linger.door) & OPEN;
@@ -394,13 +404,17 @@ static bool come_in(void)
 	uint32_t door = atomic_load(&linger.door);
 
 	if (door && linger.process != cn_process()) { /* the thread stayed in the parent */
+		memset(linger.held, 0, (size_t)linger.top * sizeof(*linger.held));
 		linger.top = 0;
 		linger.count = 0;
 		atomic_store(&linger.holding, 0);
 		atomic_store(&linger.door, door = 0);
 	}
-	if (!(door & OPEN) && !start())
-		return false;
+	if (!(door & OPEN)) {
+		start(); /* or another thread of the program does */
+		if (!wait_for_door())
+			return false;
+	}
 	do {
 		door = atomic_load(&linger.door);
 		if (!(door & OPEN))
@@ -474,6 +488,11 @@ void cn_linger_here(int fd, unsigned char *rest, size_t length)
 	}
 }
 
+void cn_linger_exit_begins(void)
+{
+	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms);
+}
+
 void cn_linger_finish(void)
 {
 	int64_t end = now_ms() + cn_config.timeout_ms;
@@ -490,4 +509,17 @@ void cn_linger_finish(void)
 		     errno == ETIMEDOUT))
 			return;
 	}
+}
+
+/* Once main has called pthread_exit, the last thread to end calls exit(). That must not be ours: in its own descriptor
+ * table stdio would flush into nothing. */
+void cn_linger_end_for_good(void)
+{
+	const struct timespec pause = {.tv_nsec = 200000};
+
+	if (atomic_exchange(&linger.forbidden, true) || !linger.thread || linger.process != cn_process())
+		return;
+	cn_linger_finish();
+	while (syscall(SYS_tgkill, getpid(), linger.thread, 0) == 0)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }

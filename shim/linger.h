@@ -21,6 +21,12 @@ void cn_linger_note_mask(void);
 /* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
 void cn_linger_here(int fd, unsigned char *rest, size_t length);
 
+/* exit has begun: from here on the total bound holds for everything together. */
+void cn_linger_exit_begins(void);
+
+/* main is about to call pthread_exit: finishes, ends the background and starts none again. */
+void cn_linger_end_for_good(void);
+
 /* For exit: waits for what the background still holds, within CLOSENOTIFY_TIMEOUT_MS from now. */
 void cn_linger_finish(void);
 

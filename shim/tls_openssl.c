@@ -241,10 +241,12 @@ static bool finish_write(struct openssl *o, SSL *ssl, BIO *memory, size_t unfini
 	length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&bytes);
 	for (long start = 0; start + 5 <= length; start++) {
 		long at = start;
+		int records = 0;
 
-		while (at + 5 <= length && bytes[at] == 23 && bytes[at + 1] == 3 && bytes[at + 2] == 3)
+		for (; at + 5 <= length && bytes[at] == 23 && bytes[at + 1] == 3 && bytes[at + 2] == 3;
+		     records++)
 			at += 5 + (bytes[at + 3] << 8 | bytes[at + 4]);
-		if (at == length)
+		if (at == length && start + records > 1) /* the one record itself may be whole */
 			return false;
 	}
 	return length > 0;

@@ -17,7 +17,7 @@ build() {
 	shift
 	(
 		flock 9
-		make -s -C "$PROJECT" BUILD="$BUILD/$name" CFLAGS="-O1 -g $*" all test-programs >&2
+		make -s -j "$(nproc)" -C "$PROJECT" BUILD="$BUILD/$name" CFLAGS="-O1 -g $*" all test-programs >&2
 	) 9>"$BUILD/tests/$name.lock" 3>&-
 }
 
@@ -45,7 +45,7 @@ play() {
 	SAID=$(LD_PRELOAD=$(preload_of "$1") \
 		ASAN_OPTIONS=detect_leaks=0:exitcode=66:handle_segv=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		TSAN_OPTIONS="exitcode=66 ignore_noninstrumented_modules=1 suppressions=$BATS_FILE_TMPDIR/suppressions" \
-		timeout 60 "$program" "$JUDGE_PORT" 1.3 "${ARGS[@]}" 2>&1 </dev/null) || STATUS=$?
+		timeout 30 "$program" "$JUDGE_PORT" 1.3 "${ARGS[@]}" 2>&1 </dev/null) || STATUS=$?
 	judge_result >/dev/null || true
 	RESULT=$(tail -n +2 "$JUDGE_OUT" | jq -rc '[.verdict, .close_notify] | join(" ")' | sort | uniq -c)
 }
@@ -71,8 +71,8 @@ unlike_plain() {
 peer_of() {
 	JUDGE_ARGS=(--no-tickets)
 	case $1 in
-	read_to_end* | ignore_eof* | shutdown_after_reset | half_written_then_read) JUDGE_ARGS+=(--first both --first-after 10000) ;;
-	close_with_unread | close_writing_number | thread_in_read_closed) JUDGE_ARGS+=(--send 10000) ;;
+	read_to_end* | ignore_eof* | shutdown_after_reset | thread_in_read_closed) JUDGE_ARGS+=(--first both --first-after 10000) ;;
+	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
 	ssl_clear_reuse | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
 	esac
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ * A signal handler closes connections: one at each tick of a fast timer, whatever it interrupts.
+ *
+ *     handler PORT TLS N COUNT WHAT
+ *
+ * malloc: it interrupts malloc and free. write: SSL_write on yet another connection. close: the close of that one and
+ * its making. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
+#include "rude.h"
+
+#include <dlfcn.h>
+#include <sys/time.h>
+
+static struct rude r;
+static volatile sig_atomic_t next_one, count, reentered, in_handler, in_malloc;
+static int fds[4096];
+
+/* The program's own malloc: it knows when it is entered a second time. */
+void *malloc(size_t size)
+{
+	static void *(*real)(size_t);
+	void *memory;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "malloc");
+	reentered += in_handler;
+	in_malloc++;
+	memory = real(size);
+	in_malloc--;
+	return memory;
+}
+
+static void tick(int signal)
+{
+	int error = errno;
+
+	(void)signal;
+	in_handler = 1;
+	if (next_one < count)
+		close(fds[next_one++]);
+	in_handler = 0;
+	errno = error;
+}
+
+static void meet(struct rude *one)
+{
+	one->fd = rude_tcp(one);
+	one->ssl = rude_session(one);
+	SSL_set_fd(one->ssl, one->fd);
+	rude_shake_hands(one->ssl);
+	rude_write(one->ssl, one->n);
+}
+
+static void churn_memory(void)
+{
+	void *volatile blocks[64] = {0};
+
+	for (int i = 0; i < 4096; i++) {
+		free(blocks[i % 64]);
+		blocks[i % 64] = malloc((size_t)(i * 37 % 9000));
+	}
+	for (int i = 0; i < 64; i++)
+		free(blocks[i]);
+}
+
+int main(int argc, char **argv)
+{
+	struct itimerval often = {.it_interval.tv_usec = 200, .it_value.tv_usec = 200}, never = {0};
+	const char *what = argc > 5 ? argv[5] : "malloc";
+	struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+	struct rude other;
+
+	r = rude_arguments(argc, argv);
+	r.ctx = rude_context(&r);
+	count = argc > 4 ? atoi(argv[4]) : 100;
+	for (int i = 0; i < count; i++) {
+		struct rude one = r;
+
+		meet(&one);
+		fds[i] = one.fd;
+	}
+	other = r;
+	meet(&other);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (next_one < count) {
+		if (!strcmp(what, "malloc"))
+			churn_memory();
+		else
+			rude_write(other.ssl, 100);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	close(other.fd);
+	printf("malloc in the handler: %d\n", (int)reentered);
+	return 0;
+}
