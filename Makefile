@@ -75,8 +75,8 @@ needs-build:
 needs-test: needs-build
 	@tests/needs clang=clang bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
-	  jq=jq tcpdump=tcpdump tshark=tshark strace=strace python3=python3 valgrind=valgrind readelf=binutils \
-	  setpriv=util-linux flock=util-linux dpkg-deb=dpkg
+	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
+	  setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg
 
 demo: needs-build ## see it: three real programs, without and with
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
@@ -91,7 +91,8 @@ lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch])
 	clang-tidy --quiet --warnings-as-errors='*' shim/*.c -- $(ALL_CFLAGS)
-	shellcheck scripts/closenotify tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
+	shellcheck scripts/closenotify scripts/demo scripts/coverage tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
+	shellcheck -x tests/table
 	mandoc -Tlint -W warning scripts/*.[17]
 
 clean: ## remove everything that was built

@@ -32,7 +32,7 @@
 #define IDLE_MS       250    /* without work, the thread ends */
 #define FIRST_LOOK_MS 2      /* nothing tells of an acknowledgement: look, and double the pause each time */
 #define LAST_LOOK_MS  512
-#define STACK_SIZE    (256 * 1024)
+#define STACK_SIZE    (size_t)(256 * 1024)
 #define SEND_TRIES    200 /* the queue of a datagram socket holds 10 */
 #define CLOSE_UNSHARE 2   /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 
@@ -354,7 +354,7 @@ static bool may_start(void)
 static bool allocate(void)
 {
 	if (!linger.held)
-		linger.held = cn_map(HELD_MOST * sizeof(*linger.held));
+		linger.held = cn_map((size_t)HELD_MOST * sizeof(*linger.held));
 	if (!linger.secret && syscall(SYS_getrandom, &linger.secret, sizeof(linger.secret), 1) < 0)
 		return false;
 	return linger.held;

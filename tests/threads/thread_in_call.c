@@ -19,7 +19,8 @@ static void *call(void *unused)
 	do
 		ret = writes ? SSL_write(r.ssl, bytes, sizeof(bytes)) : SSL_read(r.ssl, bytes, sizeof(bytes));
 	while (ret > 0 && ++calls < 1000);
-	printf("%s = %d SSL_get_error %d\n", writes ? "SSL_write" : "SSL_read", ret, SSL_get_error(r.ssl, ret));
+	printf("%s = %d SSL_get_error %d\n", writes ? "SSL_write" : "SSL_read", ret,
+	       SSL_get_error(r.ssl, ret));
 	SSL_free(r.ssl);
 	return unused;
 }
