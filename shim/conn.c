@@ -6,8 +6,11 @@
 #include "kernel.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define CONN_CHUNK  512
 #define CONN_CHUNKS 2048 /* a million connections; beyond that, new ones are left alone */
@@ -97,7 +100,9 @@ bool cn_conn_hold(struct cn_conn *conn)
 
 void cn_conn_drop(struct cn_conn *conn)
 {
-	if (atomic_fetch_sub(&conn->references, 1) == 1)
+	/* With a thread still inside, or one that was cancelled or jumped out, it is not used again: the gate could not be
+	 * told from the next life's. */
+	if (atomic_fetch_sub(&conn->references, 1) == 1 && !atomic_load(&conn->gate))
 		put_free(conn);
 }
 
@@ -222,7 +227,6 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->process = cn_process();
 	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
-	atomic_store(&conn->kept_fd, -1);
 	conn->rest_length = 0;
 	conn->share = NULL;
 	if (conn->label)
@@ -293,9 +297,9 @@ void cn_conn_enter(struct cn_conn *conn)
 	}
 }
 
-bool cn_conn_leave(struct cn_conn *conn)
+void cn_conn_leave(struct cn_conn *conn)
 {
-	return atomic_fetch_sub(&conn->gate, 1) == 1 && cn_conn_has(conn, CN_DEFERRED_CLOSE);
+	atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_release);
 }
 
 bool cn_conn_claim(struct cn_conn *conn)
@@ -316,4 +320,29 @@ bool cn_conn_claim(struct cn_conn *conn)
 void cn_conn_release(struct cn_conn *conn)
 {
 	atomic_fetch_and_explicit(&conn->gate, ~CN_CLAIMED, memory_order_release);
+}
+
+/* --- the thread --- */
+
+__thread uint32_t cn_known_mask __attribute__((tls_model("initial-exec")));
+
+/* Never 0. */
+static uint32_t mask_now(void)
+{
+	uint64_t blocked = 0;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	return (uint32_t)(blocked ^ blocked >> 32) << 1 | 1;
+}
+
+void cn_know_thread(void)
+{
+	cn_known_mask = mask_now();
+}
+
+bool cn_in_handler(void)
+{
+	uint32_t mask = mask_now();
+
+	return mask != 1 && mask != cn_known_mask;
 }

@@ -30,8 +30,7 @@ enum cn_fact {
 	CN_TRIED = 1 << 12,       /* ours was begun; whatever came of it, never a second one */
 	CN_SEEN_QUIET = 1 << 13,  /* what the session said of itself, for when it is freed */
 	CN_SEEN_UNSUPPORTED = 1 << 14,
-	CN_INHERITED = 1 << 15,      /* established by another process, before a fork */
-	CN_DEFERRED_CLOSE = 1 << 16, /* closed while a thread was inside: see kept_fd */
+	CN_INHERITED = 1 << 15, /* established by another process, before a fork */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
@@ -56,7 +55,6 @@ struct cn_conn {
 	uint32_t raw_forks;            /* cn_raw_forks() when it was bound */
 	struct cn_share *share;        /* NULL unless it has lived through a fork */
 	int fd, read_fd;               /* the descriptors the session writes to and reads from; -1: none */
-	_Atomic int kept_fd;           /* our own copy, until the last thread has left; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;
@@ -133,10 +131,10 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn));
 
 #define CN_CLAIMED (UINT32_C(1) << 31)
 
-/* A thread goes into a library call on this session and comes out again. Leaving returns true if it was the last one
- * and a close() waits for that: then cn_end_deferred() is due. */
+/* A thread goes into a library call on this session and comes out again. One that never comes out (cancelled, or a
+ * jump) leaves the session to the program for good. */
 void cn_conn_enter(struct cn_conn *conn);
-bool cn_conn_leave(struct cn_conn *conn);
+void cn_conn_leave(struct cn_conn *conn);
 
 /* Claims the connection for a farewell. Another farewell is waited for: it never blocks. False when threads
  * are inside. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
@@ -153,7 +151,15 @@ static inline bool cn_conn_has(const struct cn_conn *conn, uint32_t facts)
 	return atomic_load_explicit(&conn->facts, memory_order_relaxed) & facts;
 }
 
-/* --- the shim's own thread mark --- */
+/* --- the thread --- */
+
+/* The first call of this thread on a session, so surely in no signal handler: remembers its signal mask. */
+extern __thread uint32_t cn_known_mask __attribute__((tls_model("initial-exec")));
+void cn_know_thread(void);
+
+/* A signal handler may have interrupted malloc, so neither TLS nor threads are touched there. It runs with its signal
+ * blocked; a thread that blocks none, or the same as at its first call on a session, is in none. One system call. */
+bool cn_in_handler(void);
 
 /* Set while this thread runs the shim's code: hooks reached from there go straight through. */
 extern __thread int cn_inside __attribute__((tls_model("initial-exec")));

@@ -11,6 +11,9 @@
 #include <fcntl.h>
 #include <string.h>
 
+/* glibc 2.32; older ones count as threaded. */
+extern char __libc_single_threaded __attribute__((weak));
+
 #define ONE_RECORD 16384 /* RFC 8446 5.1: the most that fits into a record */
 
 static void remember_label(struct cn_conn *conn, const struct cn_tls_state *state)
@@ -97,6 +100,16 @@ static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
 	return true;
 }
 
+/* SSL_free says nothing of the descriptor: another thread may close it, by a raw system call even, and the number be
+ * somebody else's before the alert is sent. So the socket is held by a copy while it is looked at and written to. */
+static int hold_socket(int fd, enum cn_cause cause)
+{
+	if (fd < 0 || (cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR) ||
+	    cn_config.mode != CN_MODE_FIX || (&__libc_single_threaded && __libc_single_threaded))
+		return -1;
+	return cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, cn_high_fd());
+}
+
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
  */
 static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status,
@@ -108,7 +121,10 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
 	struct cn_plan plan;
+	int copy = hold_socket(fd, cause);
 
+	if (copy >= 0)
+		fd = copy;
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, &socket);
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
@@ -125,51 +141,12 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
 		done.lingers = keep_open(conn, fd, cause);
+	if (copy >= 0)
+		cn_libc()->close(copy);
 	if (last)
 		cn_event_end(conn,
 			     &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
 	return cn_config.mode == CN_MODE_FIX ? plan : (struct cn_plan){0};
-}
-
-/* The program closes fd while a thread is inside. A copy of ours keeps the socket until that thread has left, as the
- * kernel would while it waits in a read. True if the close is deferred; false if it can be done now. */
-static bool defer_close(struct cn_conn *conn, int fd, bool *claimed)
-{
-	int copy = cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, cn_high_fd());
-
-	if (copy < 0)
-		return false;
-	cn_reserve_fd(copy);
-	atomic_store(&conn->kept_fd, copy);
-	cn_conn_note(conn, CN_DEFERRED_CLOSE);
-	/* Noted before looking again: if all have left in between, nobody else will do it. */
-	*claimed = cn_conn_claim(conn);
-	if (!*claimed)
-		return true;
-	copy = atomic_exchange(&conn->kept_fd, -1);
-	if (copy < 0)
-		return true; /* the last one to leave was quicker */
-	cn_unreserve_fd(copy);
-	cn_libc()->close(copy);
-	return false;
-}
-
-void cn_end_deferred(struct cn_conn *conn)
-{
-	int fd;
-
-	if (!cn_conn_hold(conn))
-		return;
-	if (cn_conn_claim(conn)) {
-		fd = atomic_exchange(&conn->kept_fd, -1);
-		if (fd >= 0) {
-			end(conn, fd, CN_CAUSE_CLOSE, false, 0, true);
-			cn_unreserve_fd(fd);
-			cn_libc()->close(fd);
-		}
-		cn_conn_release(conn);
-	}
-	cn_conn_drop(conn);
 }
 
 struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
@@ -190,13 +167,11 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 	}
 	if (!cn_conn_hold(conn))
 		return plan;
-	claimed = cn_conn_claim(conn);
+	claimed = !cn_in_handler() && cn_conn_claim(conn);
 	if (cn_conn_at(fd) == conn) {
 		bool last = closes && atomic_load(&conn->descriptors) == 1;
 
-		if (claimed || !last || cn_config.mode != CN_MODE_FIX || !atomic_load(&conn->session) ||
-		    !cn_still_there(conn) || !defer_close(conn, fd, &claimed))
-			plan = end(conn, fd, cause, !claimed, 0, last);
+		plan = end(conn, fd, cause, !claimed, 0, last);
 		if (last && conn->share)
 			cn_share_leave(conn->share);
 		if (closes)
@@ -215,9 +190,7 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 
 	if (conn->process != cn_process() || !cn_process_is_real() || !cn_conn_hold(conn))
 		return;
-	if (cn_conn_has(conn, CN_DEFERRED_CLOSE))
-		cn_end_deferred(conn);
-	claimed = cn_conn_claim(conn);
+	claimed = !cn_in_handler() && cn_conn_claim(conn);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);

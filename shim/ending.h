@@ -15,9 +15,6 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause);
 /* The program is about to free or clear a session. */
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause);
 
-/* The last thread has left a connection whose close() was deferred. */
-void cn_end_deferred(struct cn_conn *conn);
-
 /* Another session is about to be bound to fd: what stood there before is over, and only told of. */
 void cn_end_replaced(int fd, const struct cn_conn *by);
 

@@ -5,7 +5,6 @@
 #include "ending.h"
 #include "event.h"
 #include "hook.h"
-#include "linger.h"
 
 #include <stddef.h>
 
@@ -64,7 +63,6 @@ static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 	}
 	if (conn)
 		bind_session(conn, ssl);
-	cn_linger_note_mask();
 	cn_guard_leave(guard);
 	return conn;
 }
@@ -94,6 +92,8 @@ static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
 		cn_event_unusable(tls);
 		return NULL;
 	}
+	if (__builtin_expect(!cn_known_mask, 0))
+		cn_know_thread();
 	conn = cn_openssl_conn(tls, ssl);
 	if (__builtin_expect(conn && cn_conn_has(conn, CN_ESTABLISHED) && conn->process == cn_process(), 1))
 		return conn;
@@ -111,20 +111,6 @@ static inline struct call enter(SSL *ssl, const void *caller)
 	if (call.conn)
 		cn_conn_enter(call.conn);
 	return call;
-}
-
-static __attribute__((noinline)) void finish_deferred(struct cn_conn *conn)
-{
-	struct cn_guard guard = cn_guard_enter();
-
-	cn_end_deferred(conn);
-	cn_guard_leave(guard);
-}
-
-static inline void leave_gate(struct cn_conn *conn)
-{
-	if (__builtin_expect(cn_conn_leave(conn), 0) && !cn_inside)
-		finish_deferred(conn);
 }
 
 /* `length`: of the write that failed, 0 for all other calls. */
@@ -183,14 +169,14 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 	}
 	if (__builtin_expect(conn->share != NULL, 0))
 		cn_share_speak(conn->share);
-	leave_gate(conn);
+	cn_conn_leave(conn);
 }
 
 static __attribute__((noinline)) void abandon(struct call call)
 {
 	depart(call);
 	if (call.conn)
-		leave_gate(call.conn);
+		cn_conn_leave(call.conn);
 }
 
 /* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
@@ -304,7 +290,7 @@ EXPORT int SSL_shutdown(SSL *ssl)
 	ret = call.conn ? shutdown_tracked(call.tls, ssl, call.conn) : call.tls->real.SSL_shutdown(ssl);
 	depart(call);
 	if (call.conn)
-		leave_gate(call.conn);
+		cn_conn_leave(call.conn);
 	return ret;
 }
 
@@ -333,7 +319,7 @@ static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
 	if (!conn || (cause == CN_CAUSE_SSL_FREE && !last_reference(conn)))
 		return;
 	/* Every handshake begins with libssl's own SSL_clear: nothing has begun yet that could end. */
-	if (cause == CN_CAUSE_SSL_CLEAR && (!cn_conn_has(conn, CN_ESTABLISHED) || atomic_load(&conn->gate)))
+	if (cause == CN_CAUSE_SSL_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED))
 		return;
 	guard = cn_guard_enter();
 	cn_end_session(conn, cause);

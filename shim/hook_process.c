@@ -70,21 +70,24 @@ EXPORT void pthread_exit(void *value)
 
 EXPORT void _exit(int status)
 {
-	leaving(status);
+	if (!cn_in_handler()) /* _exit is what a handler may call */
+		leaving(status);
 	cn_libc()->_exit(status);
 	__builtin_unreachable();
 }
 
 EXPORT void _Exit(int status)
 {
-	leaving(status);
+	if (!cn_in_handler()) /* _exit is what a handler may call */
+		leaving(status);
 	cn_libc()->_Exit(status);
 	__builtin_unreachable();
 }
 
 EXPORT void quick_exit(int status)
 {
-	leaving(status);
+	if (!cn_in_handler()) /* _exit is what a handler may call */
+		leaving(status);
 	cn_libc()->quick_exit(status);
 	__builtin_unreachable();
 }

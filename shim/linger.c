@@ -65,7 +65,7 @@ static struct {
 	_Atomic uint32_t holding; /* sockets held, letters under way included */
 	_Atomic bool forbidden;   /* no thread may be started any more */
 	pid_t thread;
-	uint32_t process; /* cn_process() of the thread */
+	_Atomic uint32_t process; /* cn_process() of the thread */
 	uint64_t secret;
 	struct sockaddr_un address;
 	socklen_t address_length;
@@ -326,31 +326,6 @@ static void *background(void *unused)
 	return unused;
 }
 
-/* pthread_create allocates, so not in a signal handler: one that interrupted malloc would never return. A
- * handler runs with its signal blocked, so a thread that blocks none, or the same as when it shook hands, is
- * in none. */
-static __thread uint32_t known_mask __attribute__((tls_model("initial-exec")));
-
-static uint32_t mask_now(void)
-{
-	uint64_t blocked = 0;
-
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
-	return (uint32_t)(blocked ^ blocked >> 32);
-}
-
-void cn_linger_note_mask(void)
-{
-	known_mask = mask_now();
-}
-
-static bool may_start(void)
-{
-	uint32_t mask = mask_now();
-
-	return mask == 0 || mask == known_mask;
-}
-
 static bool allocate(void)
 {
 	if (!linger.held)
@@ -360,6 +335,7 @@ static bool allocate(void)
 	return linger.held;
 }
 
+/* pthread_create allocates, so not in a signal handler. */
 static void start(void)
 {
 	uint32_t closed = 0;
@@ -368,10 +344,10 @@ static void start(void)
 	pthread_t thread;
 	int error;
 
-	if (atomic_load(&linger.forbidden) || !may_start() ||
+	atomic_store(&linger.process, cn_process()); /* before the door is seen to be other than shut */
+	if (atomic_load(&linger.forbidden) || cn_in_handler() ||
 	    !atomic_compare_exchange_strong(&linger.door, &closed, STARTING))
 		return;
-	linger.process = cn_process();
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pthread_attr_init(&attributes);

@@ -14,10 +14,6 @@
  * and now (no thread, no memory, no descriptor, a signal handler): the socket is then as before. */
 bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length);
 
-/* Called where the thread is surely in no signal handler: remembers its signal mask, by which cn_linger_adopt
- * knows whether it may start a thread. */
-void cn_linger_note_mask(void);
-
 /* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
 void cn_linger_here(int fd, unsigned char *rest, size_t length);
 

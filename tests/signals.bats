@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Signals: close in a handler, whatever it interrupts, and handlers that interrupt whatever closes. No hang, no second
+# entry into malloc, never two goodbyes; at worst none.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	THREADS=$BUILD/tests/threads
+}
+
+# play SHIM COUNT PROGRAM ARGS...: as TLS 1.3 client. Sets ENDS, STATUS and SAID.
+play() {
+	local shim=$1 count=$2 program=$THREADS/$3
+	shift 3
+	STATUS=0
+	start_judge --accept-timeout-ms 10000 --no-tickets --connections "$count" --timeout-ms 60000
+	SAID=$(LD_PRELOAD=$shim timeout 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
+	judge_result >/dev/null
+	ENDS=$(tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//')
+	echo "${program##*/} $*, ${shim:-without}: status $STATUS, $ENDS, $SAID"
+	[ "$STATUS" -ne 99 ]
+}
+
+# in_handler WHAT: closes in a handler that interrupts WHAT.
+in_handler() {
+	play '' 301 handler 1000 300 "$1"
+	assert_equal "$STATUS $SAID $ENDS" '0 malloc in the handler: 0 301 truncated 0'
+	play "$SHIM" 301 handler 1000 300 "$1"
+	assert_equal "$STATUS $SAID" '0 malloc in the handler: 0'
+	refute_regex "$ENDS" 'unclean|reset|timeout'
+}
+
+@test "close in a handler that interrupts malloc and free" {
+	in_handler malloc
+}
+
+@test "close in a handler that interrupts SSL_write" {
+	in_handler write
+}
+
+@test "a timer that interrupts every system call" {
+	play '' 500 interrupted 1000 500 ticks
+	assert_equal "$STATUS $SAID $ENDS" '0 closed 500 500 truncated 0'
+	play "$SHIM" 500 interrupted 1000 500 ticks
+	assert_equal "$STATUS $SAID $ENDS" '0 closed 500 500 closed 1'
+}
+
+@test "close in a handler that interrupts the program's own close of the same descriptor" {
+	play '' 1000 interrupted 1000 1000 closes
+	assert_equal "$STATUS $SAID" '0 closed 1000'
+	play "$SHIM" 1000 interrupted 1000 1000 closes
+	assert_equal "$STATUS $SAID" '0 closed 1000'
+	refute_regex "$ENDS" 'unclean|reset|timeout'
+}
+
+# at_exit SIGNAL BOUND HOW: sent again and again to a program that waits at exit for a peer that never reads.
+at_exit() {
+	start_judge --never-read --rcvbuf 4096 --timeout-ms 10000
+	CLOSENOTIFY_LINGER_MS=$2 CLOSENOTIFY_TIMEOUT_MS=$2 LD_PRELOAD=$SHIM env --ignore-signal=USR1 \
+		"$THREADS/ends_with_bytes" "$JUDGE_PORT" 1.3 150000 "$3" blocking 0 212992 \
+		>"$BATS_TEST_TMPDIR/said" 3>&- &
+	STARTED+=($!)
+	until grep -qs futex "/proc/$!/wchan"; do
+		kill -0 "$!"
+		sleep 0.01
+	done
+	while kill "-$1" "$!" 2>/dev/null; do
+		sleep 0.01
+	done
+	STATUS=0
+	wait "$!" || STATUS=$?
+}
+
+@test "SIGTERM while exit waits ends the program" {
+	at_exit TERM 600000 exit
+	assert_equal "$STATUS" 143
+}
+
+@test "signals while exit waits do not make it wait longer" {
+	at_exit USR1 1000 exit
+	assert_equal "$STATUS" 0
+}

@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Threads: who closes while another reads, two that close at once, numbers that are taken the moment they are free.
+# Each case runs without the library first; with it, the programs see the same, every connection is heard to end once,
+# and nothing is ever written to another one.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	THREADS=$BUILD/tests/threads
+	JUDGE_ARGS=()
+}
+
+# play SHIM TLS PROGRAM ARGS...: one run of a client against a judge with JUDGE_ARGS. Sets ENDS (how often each verdict
+# and number of close_notify), STATUS and SAID (the program's output).
+play() {
+	local shim=$1 tls=$2 program=$THREADS/$3
+	shift 3
+	STATUS=0
+	start_judge --tls "$tls" --accept-timeout-ms 10000 "${JUDGE_ARGS[@]}"
+	SAID=$(LD_PRELOAD=$shim timeout 120 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
+	judge_result >/dev/null
+	ENDS=$(tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//')
+	echo "${program##*/} $*, TLS $tls, judge ${JUDGE_ARGS[*]}, ${shim:-without}: status $STATUS, $ENDS, $SAID"
+	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
+}
+
+# all_heard TLS COUNT PROGRAM ARGS...: COUNT connections, none of which says goodbye without the library, all with it.
+all_heard() {
+	local tls=$1 count=$2 said
+	shift 2
+	JUDGE_ARGS=(--connections "$count" --timeout-ms 100000 --no-tickets)
+	play '' "$tls" "$@"
+	assert_equal "$ENDS" "$count truncated 0"
+	said="$STATUS $SAID"
+	play "$SHIM" "$tls" "$@"
+	assert_equal "$ENDS" "$count closed 1"
+	assert_equal "$STATUS $SAID" "$said"
+}
+
+@test "thousands of short connections, churned by eight threads: each is heard to end, once" {
+	all_heard 1.2 4000 churn 100 4000 8
+	all_heard 1.3 4000 churn 100 4000 8
+}
+
+@test "the same with unread tickets: none is reset" {
+	JUDGE_ARGS=(--connections 2000 --timeout-ms 100000)
+	play "$SHIM" 1.3 churn 20000 2000 8
+	assert_equal "$ENDS" '2000 closed 1'
+}
+
+@test "two threads close the same descriptor at once" {
+	all_heard 1.2 1000 two_close 100 1000 close
+	all_heard 1.3 3000 two_close 100 3000 close
+}
+
+@test "one thread frees the session while another closes its descriptor" {
+	all_heard 1.2 1000 two_close 100 1000 free
+	MALLOC_PERTURB_=165 all_heard 1.3 3000 two_close 100 3000 free
+}
+
+# --- a thread inside ---
+
+# sees_the_same CALL HOW: what the thread inside gets, and what the call returns that ends its socket.
+sees_the_same() {
+	local tls said
+	for tls in 1.2 1.3; do
+		play '' "$tls" thread_in_call 10000 "$1" "$2"
+		said="$STATUS $(sort <<<"$SAID")"
+		play "$SHIM" "$tls" thread_in_call 10000 "$1" "$2"
+		assert_equal "$STATUS $(sort <<<"$SAID")" "$said"
+		refute_regex "$ENDS" 'unclean'
+	done
+}
+
+@test "close, shutdown, SSL_free while another thread is inside SSL_read" {
+	JUDGE_ARGS=(--no-tickets --timeout-ms 700)
+	sees_the_same read close
+	sees_the_same read shutdown
+	sees_the_same read free
+}
+
+@test "close, shutdown, SSL_free while another thread is inside SSL_write" {
+	JUDGE_ARGS=(--no-tickets --timeout-ms 1000 --rcvbuf 4096 --read-pause-ms 20)
+	sees_the_same write close
+	sees_the_same write shutdown
+	sees_the_same write free
+}
+
+# ends_in_time HOW VERDICT: the thread has left its call without returning from it; the peer sees the end all the same,
+# while the program lives on.
+ends_in_time() {
+	local shim feed=$BATS_TEST_TMPDIR/feed
+	[ -p "$feed" ] || mkfifo "$feed"
+	for shim in '' "$SHIM"; do
+		start_judge --no-tickets --timeout-ms 5000 --connections "${3:-1}"
+		sleep 30 >"$feed" 3>&- & # it has no other end; killed below
+		STARTED+=($!)
+		LD_PRELOAD=$shim "$THREADS/abandoned_call" "$JUDGE_PORT" 1.3 10000 "$1" <"$feed" >/dev/null 3>&- &
+		STARTED+=($!)
+		judge_result >/dev/null
+		run jq -sr '[.[].verdict] | unique | join(" ")' <(tail -n +2 "$JUDGE_OUT")
+		[ -n "$shim" ] || assert_output truncated
+	done
+	assert_output "$2"
+}
+
+@test "a reader that is cancelled, then close: the peer sees the end" {
+	ends_in_time cancel truncated
+}
+
+@test "a jump out of SSL_read, then close: the peer sees the end" {
+	ends_in_time longjmp truncated
+}
+
+@test "a jump out of SSL_read does not spoil the next connection" {
+	ends_in_time again 'closed truncated' 2
+}
+
+@test "the program's descriptors stay its own when a reader comes back from a closed socket" {
+	local said
+	JUDGE_ARGS=(--no-tickets --timeout-ms 1000)
+	play '' 1.3 number_taken 10000
+	said="$STATUS $SAID"
+	play "$SHIM" 1.3 number_taken 10000
+	assert_equal "$STATUS $SAID" "$said"
+}
+
+# --- the number is somebody else's ---
+
+# foreign: how many rounds' bytes came out at the other end of the socketpair.
+foreign() {
+	sed -n 's/.*number taken 2000, foreign bytes //p' <<<"$SAID" | grep .
+}
+
+@test "close, the number is reused, then SSL_shutdown: nothing is written to its new owner" {
+	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
+	play '' 1.3 reuse_race 100 2000 shutdown first
+	assert_equal "$(foreign)" 2000
+	play "$SHIM" 1.3 reuse_race 100 2000 shutdown first
+	assert_equal "$(foreign) $ENDS" '0 2000 closed 1'
+	play "$SHIM" 1.3 reuse_race 100 2000 shutdown raw_first
+	assert_equal "$(foreign) $ENDS" '0 2000 truncated 0'
+	play "$SHIM" 1.3 reuse_race 100 2000 free raw_first
+	assert_equal "$(foreign) $ENDS" '0 2000 truncated 0'
+}
+
+@test "the same as a race: SSL_free in one thread, close and reuse in another" {
+	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
+	play '' 1.3 reuse_race 100 2000 free close
+	assert_equal "$(foreign)" 0
+	play "$SHIM" 1.3 reuse_race 100 2000 free close
+	assert_equal "$(foreign) $ENDS" '0 2000 closed 1'
+	play "$SHIM" 1.3 reuse_race 100 2000 free raw
+	assert_equal "$(foreign)" 0
+	refute_regex "$ENDS" unclean
+}
+
+@test "the same as a race: SSL_shutdown in one thread, close and reuse in another" {
+	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
+	play '' 1.3 reuse_race 100 2000 shutdown close
+	assert_not_equal "$(foreign)" 0
+	play "$SHIM" 1.3 reuse_race 100 2000 shutdown close
+	assert_equal "$(foreign)" 0
+}
