@@ -322,6 +322,8 @@ void cn_conn_release(struct cn_conn *conn)
 	atomic_fetch_and_explicit(&conn->gate, ~CN_CLAIMED, memory_order_release);
 }
 
+_Atomic bool cn_confined;
+
 /* --- the thread --- */
 
 __thread uint32_t cn_known_mask __attribute__((tls_model("initial-exec")));

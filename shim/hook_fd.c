@@ -14,9 +14,13 @@
 /* The descriptor, or the sending half of its socket, is about to go. */
 static struct cn_plan ending(int fd, enum cn_cause cause)
 {
-	struct cn_guard guard = cn_guard_enter();
-	struct cn_plan plan = cn_end_descriptor(fd, cause);
+	struct cn_plan plan = {0};
+	struct cn_guard guard;
 
+	if (cn_confined)
+		return plan;
+	guard = cn_guard_enter();
+	plan = cn_end_descriptor(fd, cause);
 	cn_guard_leave(guard);
 	return plan;
 }
@@ -50,7 +54,7 @@ static int copied(int fd, int copy)
 {
 	struct cn_guard guard;
 
-	if (copy < 0 || copy == fd || cn_inside || cn_config.mode == CN_MODE_OFF ||
+	if (copy < 0 || copy == fd || cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF ||
 	    cn_tracked(fd) == CN_FD_RESERVED)
 		return copy;
 	guard = cn_guard_enter();

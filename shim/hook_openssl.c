@@ -86,7 +86,7 @@ static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
 {
 	struct cn_conn *conn;
 
-	if (cn_inside || cn_config.mode == CN_MODE_OFF || !ssl)
+	if (cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF || !ssl)
 		return NULL;
 	if (__builtin_expect(!tls->usable, 0)) {
 		cn_event_unusable(tls);
@@ -313,7 +313,7 @@ static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
 	struct cn_guard guard;
 	struct cn_conn *conn;
 
-	if (!ssl || cn_inside || !tls->usable || cn_config.mode == CN_MODE_OFF)
+	if (!ssl || cn_inside || cn_confined || !tls->usable || cn_config.mode == CN_MODE_OFF)
 		return;
 	conn = cn_openssl_conn(tls, ssl);
 	if (!conn || (cause == CN_CAUSE_SSL_FREE && !last_reference(conn)))

@@ -6,7 +6,9 @@
 #include "linger.h"
 #include "sink.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* Before the constructors of everything that is not preloaded. */
@@ -23,7 +25,7 @@ static void leaving(int status)
 {
 	struct cn_guard guard;
 
-	if (cn_inside || cn_config.mode == CN_MODE_OFF)
+	if (cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF)
 		return;
 	guard = cn_guard_enter();
 	cn_end_process(status);
@@ -42,6 +44,22 @@ void cn_at_exit_once(void)
 
 	if (cn_config.mode != CN_MODE_OFF && !atomic_load(&registered) && !atomic_exchange(&registered, 1))
 		on_exit(at_exit, NULL);
+}
+
+/* A program that locks itself in lists the system calls that it needs itself; one of ours may kill it, as vsftpd's filter
+ * does. A filter that was there before, as in any container, knows of no program and is no reason. */
+EXPORT int prctl(int option, ...)
+{
+	unsigned long arguments[4];
+	va_list list;
+
+	va_start(list, option);
+	for (int i = 0; i < 4; i++)
+		arguments[i] = va_arg(list, unsigned long);
+	va_end(list);
+	if (option == PR_SET_SECCOMP && !cn_inside)
+		cn_confined = true;
+	return cn_libc()->prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }
 
 EXPORT pid_t _Fork(void)
@@ -70,7 +88,7 @@ EXPORT void pthread_exit(void *value)
 
 EXPORT void _exit(int status)
 {
-	if (!cn_in_handler()) /* _exit is what a handler may call */
+	if (!cn_confined && !cn_in_handler()) /* _exit is what a handler may call */
 		leaving(status);
 	cn_libc()->_exit(status);
 	__builtin_unreachable();
@@ -78,7 +96,7 @@ EXPORT void _exit(int status)
 
 EXPORT void _Exit(int status)
 {
-	if (!cn_in_handler()) /* _exit is what a handler may call */
+	if (!cn_confined && !cn_in_handler()) /* _exit is what a handler may call */
 		leaving(status);
 	cn_libc()->_Exit(status);
 	__builtin_unreachable();
@@ -86,7 +104,7 @@ EXPORT void _Exit(int status)
 
 EXPORT void quick_exit(int status)
 {
-	if (!cn_in_handler()) /* _exit is what a handler may call */
+	if (!cn_confined && !cn_in_handler()) /* _exit is what a handler may call */
 		leaving(status);
 	cn_libc()->quick_exit(status);
 	__builtin_unreachable();

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #define LIBRARIES 8
 #define CALLERS   256 /* direct-mapped cache: call sites of SSL_* in a program are few */
@@ -66,6 +67,38 @@ static void *ssl_free_for(const struct link_map *map, const struct link_map *own
 	return found;
 }
 
+/* The shim itself or another copy of it: it stands for SSL_free and for close. */
+static bool is_shim(const struct link_map *map)
+{
+	void *handle = handle_of(map), *ends = NULL, *closes = NULL;
+
+	if (handle) {
+		ends = dlsym(handle, "SSL_free");
+		closes = dlsym(handle, "close");
+		dlclose(handle);
+	}
+	return ends && closes && object_at(ends) == map && object_at(closes) == map;
+}
+
+/* Past other copies: the first object loaded that has a libssl of its own. */
+static const struct link_map *any_libssl(const struct link_map *own)
+{
+	const struct link_map *map = own;
+
+	while (map->l_prev)
+		map = map->l_prev;
+	for (; map; map = map->l_next) {
+		void *handle = map->l_name[0] ? handle_of(map) : NULL;
+		void *found = handle ? dlsym(handle, "SSL_free") : NULL;
+
+		if (handle)
+			dlclose(handle);
+		if (found && object_at(found) == map && !is_shim(map))
+			return map;
+	}
+	return NULL;
+}
+
 static struct cn_tls *_Atomic libraries[LIBRARIES];
 static _Atomic uint64_t callers[CALLERS]; /* return address << 8 | library + 1 */
 
@@ -108,7 +141,9 @@ static struct cn_tls *find_library(const void *caller)
 
 	found = map ? ssl_free_for(map, own) : dlsym(RTLD_NEXT, "SSL_free");
 	home = found ? object_at(found) : NULL;
-	return home && home != own ? library_of(home) : NULL;
+	if (home && is_shim(home))
+		home = any_libssl(own);
+	return home ? library_of(home) : NULL;
 }
 
 /* The shim's own code, from the ELF header to the end of the text. */

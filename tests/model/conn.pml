@@ -26,7 +26,7 @@ byte gate;           /* threads inside, or about to find out that it is claimed 
 bool gate_claimed;   /* the upper bit of the same word */
 bool tracked = true; /* the number stands in the table */
 bool session = true; /* the connection knows the session */
-bool said;
+bool said, fin;
 byte number = OURS;  /* what the program's descriptor is */
 bool freed;          /* the session's memory */
 byte inside;         /* threads really inside the library */
@@ -66,7 +66,7 @@ inline end(socket)
 	:: session ->
 		assert(!freed);
 		if
-		:: !said && (socket == OURS || BREAK == 2) ->
+		:: !said && !fin && (socket == OURS || BREAK == 2) ->
 			assert(inside == 0);
 			assert(socket == OURS);
 			goodbyes++;
@@ -99,7 +99,7 @@ proctype user()
 	users_left--
 }
 
-/* close(): cn_end_descriptor, then the real one. The number is the caller's until then. */
+/* close(), or shutdown() and close(): cn_end_descriptor, then the real one. The number is the caller's until then. */
 proctype closer()
 {
 	bool claimed;
@@ -108,11 +108,21 @@ proctype closer()
 	:: raw -> disturbed = true; goto really
 	:: else
 	fi;
+	if
+	:: true -> /* shutdown(SHUT_WR) first: the goodbye goes before the FIN, or not at all */
+		claim(claimed);
+		if
+		:: claimed -> end(number)
+		:: else -> disturbed = true
+		fi;
+		release(claimed);
+		fin = true
+	:: true
+	fi;
 	claim(claimed);
 	if
-	:: claimed && tracked -> end(number)
-	:: !claimed -> disturbed = true
-	:: else
+	:: claimed -> end(number)
+	:: else -> disturbed = true
 	fi;
 	tracked = false;
 	release(claimed);
