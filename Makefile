@@ -17,7 +17,7 @@ HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
 
-.PHONY: all install uninstall lint clean test demo help needs-build needs-test test-programs
+.PHONY: all install uninstall lint clean test soak demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) ## build the library (the default)
@@ -86,6 +86,9 @@ demo: needs-build ## see it: three real programs, without and with
 test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
+
+soak: needs-build ## the model of the gate, searched whole and with each check taken out
+	@tests/model/run
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc

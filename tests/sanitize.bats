@@ -165,13 +165,6 @@ run_broken() {
 	echo "$1: status $STATUS $SAID, verdicts $RESULT"
 }
 
-@test "without the claim, two threads that end one connection are caught" {
-	broken claim conn.c '/^bool cn_conn_claim/,/^}/s/^{/{\n\treturn conn;/'
-	ARGS=(1000 2000 free) JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 60000)
-	run_broken threads/two_close
-	[ "$STATUS" -ne 0 ] || [ "$(tr -s ' ' <<<"$RESULT")" != ' 2000 closed 1' ]
-}
-
 @test "without the socket's cookie, bytes in a foreign socket are caught" {
 	broken cookie kernel.c 's/ || found != cookie)/)/'
 	ARGS=(100 100 free raw_first) JUDGE_ARGS=(--connections 100 --no-tickets)
