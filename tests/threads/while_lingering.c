@@ -48,7 +48,8 @@ static void forbid_threads(void)
 	};
 	struct sock_fprog program = {.len = sizeof(rules) / sizeof(*rules), .filter = rules};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
 		rude_fail("seccomp");
 }
 
