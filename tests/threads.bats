@@ -159,11 +159,3 @@ foreign() {
 	assert_equal "$(foreign)" 0
 	refute_regex "$ENDS" unclean
 }
-
-@test "the same as a race: SSL_shutdown in one thread, close and reuse in another" {
-	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
-	play '' 1.3 reuse_race 100 2000 shutdown close
-	assert_not_equal "$(foreign)" 0
-	play "$SHIM" 1.3 reuse_race 100 2000 shutdown close
-	assert_equal "$(foreign)" 0
-}
