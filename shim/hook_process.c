@@ -52,14 +52,16 @@ EXPORT int prctl(int option, ...)
 {
 	unsigned long arguments[4];
 	va_list list;
+	int ret;
 
 	va_start(list, option);
 	for (int i = 0; i < 4; i++)
 		arguments[i] = va_arg(list, unsigned long);
 	va_end(list);
-	if (option == PR_SET_SECCOMP && !cn_inside)
+	ret = cn_libc()->prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+	if (option == PR_SET_SECCOMP && ret == 0)
 		cn_confined = true;
-	return cn_libc()->prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+	return ret;
 }
 
 EXPORT pid_t _Fork(void)

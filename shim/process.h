@@ -30,8 +30,8 @@ uint32_t cn_process(void);
 /* False in a vfork child, which runs in its parent's memory. One system call. */
 bool cn_process_is_real(void);
 
-/* Counts the forks in this family of processes that ran no atfork handlers, as far as they are known: _Fork and
- * clone() at once, others when the child first comes by a hook. */
+/* Counts the forks in this family of processes that ran no atfork handlers, as far as they are known: _Fork
+ * at once, others when the child first comes by a hook. */
 uint32_t cn_raw_forks(void);
 void cn_raw_fork_coming(void);
 
