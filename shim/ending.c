@@ -100,14 +100,18 @@ static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
 	return true;
 }
 
-/* SSL_free says nothing of the descriptor: another thread may close it, by a raw system call even, and the number be
- * somebody else's before the alert is sent. So the socket is held by a copy while it is looked at and written to. */
-static int hold_socket(int fd, enum cn_cause cause)
+int cn_hold_socket(const struct cn_conn *conn)
 {
-	if (fd < 0 || (cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR) ||
-	    cn_config.mode != CN_MODE_FIX || (&__libc_single_threaded && __libc_single_threaded))
+	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn || cn_config.mode != CN_MODE_FIX ||
+	    (&__libc_single_threaded && __libc_single_threaded))
 		return -1;
-	return cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, cn_high_fd());
+	return cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, cn_high_fd());
+}
+
+/* SSL_free says nothing of the descriptor. */
+static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
+{
+	return cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR ? cn_hold_socket(conn) : -1;
 }
 
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
@@ -121,7 +125,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
 	struct cn_plan plan;
-	int copy = hold_socket(fd, cause);
+	int copy = fd >= 0 ? hold_socket(conn, cause) : -1;
 
 	if (copy >= 0)
 		fd = copy;
@@ -210,7 +214,7 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 	if (!conn || conn == by || !conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	if (cn_conn_claim(conn)) {
-		if (!atomic_load(&conn->session) || !cn_still_there(conn))
+		if (!atomic_load(&conn->session) || !cn_still_there(conn, -1))
 			end(conn, fd, CN_CAUSE_REUSE, false, 0, true);
 		cn_conn_release(conn);
 	}
@@ -244,12 +248,12 @@ void cn_end_process(int status)
 	cn_linger_finish(); /* the background dies with the process */
 }
 
-bool cn_still_there(const struct cn_conn *conn)
+bool cn_still_there(const struct cn_conn *conn, int copy)
 {
 	struct cn_socket socket;
 
 	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn)
 		return false;
-	cn_socket_look(conn->fd, conn->cookie, &socket);
+	cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
 	return socket.open;
 }

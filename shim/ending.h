@@ -21,7 +21,12 @@ void cn_end_replaced(int fd, const struct cn_conn *by);
 /* The process is about to end with this status, the TLS library still working. */
 void cn_end_process(int status);
 
-/* True if the session's descriptor still is the socket it was bound to. One system call. */
-bool cn_still_there(const struct cn_conn *conn);
+/* Another thread may close a session's descriptor, by a raw system call even, and the number be somebody else's before the
+ * alert is sent. So where there are threads the socket is held by a copy while it is looked at and written to: a
+ * descriptor that the caller closes, or -1. */
+int cn_hold_socket(const struct cn_conn *conn);
+
+/* True if the session's descriptor, or the copy of it (-1: none), still is the socket it was bound to. */
+bool cn_still_there(const struct cn_conn *conn, int copy);
 
 #endif

@@ -256,7 +256,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 {
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_tls_state before;
-	bool gone = conn->fd >= 0 && !cn_still_there(conn);
+	int copy = cn_hold_socket(conn);
+	bool gone = conn->fd >= 0 && !cn_still_there(conn, copy);
 	int ret;
 
 	tls->ops->look(tls, ssl, &before);
@@ -267,12 +268,14 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
 	else if (cn_config.mode == CN_MODE_FIX)
-		ret = cn_openssl_shutdown(tls, ssl);
+		ret = cn_openssl_shutdown(tls, ssl, before.unsupported ? -1 : copy);
 	else
 		ret = tls->real.SSL_shutdown(ssl);
 	if (cn_config.wait_ms && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
+	if (copy >= 0)
+		cn_libc()->close(copy);
 	errno = guard.error;
 	if (!gone)
 		note_shutdown(conn, ssl, ret, &before);

@@ -59,13 +59,14 @@ struct letter {
 
 #define OPEN     (UINT32_C(1) << 31)
 #define STARTING (UINT32_C(1) << 30)
+#define CLEARING UINT64_C(1)
 
 static struct {
 	_Atomic uint32_t door;    /* senders under way, and OPEN or STARTING */
 	_Atomic uint32_t holding; /* sockets held, letters under way included */
 	_Atomic bool forbidden;   /* no thread may be started any more */
 	pid_t thread;
-	_Atomic uint32_t process; /* cn_process() of the thread */
+	_Atomic uint64_t process; /* cn_process() << 1 of the thread's, or CLEARING */
 	uint64_t secret;
 	struct sockaddr_un address;
 	socklen_t address_length;
@@ -152,6 +153,10 @@ static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 		h->idle_end = now + cn_config.linger_ms;
 	}
 	h->next = now + h->pause;
+	if (h->next > h->idle_end)
+		h->next = h->idle_end;
+	if (h->next > h->end)
+		h->next = h->end;
 	if (h->pause < LAST_LOOK_MS)
 		h->pause *= 2;
 	return now >= h->idle_end;
@@ -344,7 +349,6 @@ static void start(void)
 	pthread_t thread;
 	int error;
 
-	atomic_store(&linger.process, cn_process()); /* before the door is seen to be other than shut */
 	if (atomic_load(&linger.forbidden) || cn_in_handler() ||
 	    !atomic_compare_exchange_strong(&linger.door, &closed, STARTING))
 		return;
@@ -375,17 +379,39 @@ static bool wait_for_door(void)
 
 /* --- the program's threads --- */
 
+/* After a fork the thread has stayed in the parent; the first who comes clears its things away, others wait for that. */
+static void move_in(void)
+{
+	uint64_t self = (uint64_t)cn_process() << 1, seen = atomic_load(&linger.process);
+
+	while (seen != self) {
+		if (seen != (self | CLEARING) &&
+		    atomic_compare_exchange_strong(&linger.process, &seen, self | CLEARING)) {
+			if (linger.held)
+				memset(linger.held, 0, (size_t)linger.top * sizeof(*linger.held));
+			linger.top = 0;
+			linger.count = 0;
+			linger.thread = 0;
+			atomic_store(&linger.holding, 0);
+			atomic_store(&linger.door, 0);
+			atomic_store(&linger.process, self);
+		}
+		sched_yield();
+		seen = atomic_load(&linger.process);
+	}
+}
+
+static bool is_ours(void)
+{
+	return atomic_load(&linger.process) == (uint64_t)cn_process() << 1;
+}
+
 static bool come_in(void)
 {
-	uint32_t door = atomic_load(&linger.door);
+	uint32_t door;
 
-	if (door && linger.process != cn_process()) { /* the thread stayed in the parent */
-		memset(linger.held, 0, (size_t)linger.top * sizeof(*linger.held));
-		linger.top = 0;
-		linger.count = 0;
-		atomic_store(&linger.holding, 0);
-		atomic_store(&linger.door, door = 0);
-	}
+	move_in();
+	door = atomic_load(&linger.door);
 	if (!(door & OPEN)) {
 		start(); /* or another thread of the program does */
 		if (!wait_for_door())
@@ -474,7 +500,7 @@ void cn_linger_finish(void)
 	int64_t end = now_ms() + cn_config.timeout_ms;
 	uint32_t holding;
 
-	if (linger.process != cn_process())
+	if (!is_ours())
 		return;
 	while ((holding = atomic_load(&linger.holding)) != 0) {
 		int64_t left = end - now_ms();
@@ -493,7 +519,7 @@ void cn_linger_end_for_good(void)
 {
 	const struct timespec pause = {.tv_nsec = 200000};
 
-	if (atomic_exchange(&linger.forbidden, true) || !linger.thread || linger.process != cn_process())
+	if (atomic_exchange(&linger.forbidden, true) || !linger.thread || !is_ours())
 		return;
 	cn_linger_finish();
 	while (syscall(SYS_tgkill, getpid(), linger.thread, 0) == 0)

@@ -49,12 +49,16 @@ static void name_process(void)
 	atomic_store(&process_page->name, ++process_name);
 }
 
+static _Atomic uint32_t raw_forks_here; /* by a call that a hook saw */
+static _Atomic bool raw_fork_under_way; /* so the child, which inherits this, need not tell */
+
 uint32_t cn_process(void)
 {
 	uint32_t name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
 
 	if (__builtin_expect(!name, 0)) { /* born without atfork handlers: let the others know */
-		cn_raw_fork_coming();
+		if (!atomic_exchange(&raw_fork_under_way, false) && family)
+			atomic_fetch_add(&family->raw_forks, 1);
 		name_process();
 		name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
 	}
@@ -68,13 +72,23 @@ bool cn_process_is_real(void)
 
 uint32_t cn_raw_forks(void)
 {
-	return family ? atomic_load_explicit(&family->raw_forks, memory_order_relaxed) : 0;
+	return atomic_load_explicit(&raw_forks_here, memory_order_relaxed) +
+	       (family ? atomic_load_explicit(&family->raw_forks, memory_order_relaxed) : 0);
 }
 
-void cn_raw_fork_coming(void)
+void cn_raw_fork_begins(void)
 {
-	if (family)
-		atomic_fetch_add(&family->raw_forks, 1);
+	cn_process();
+	atomic_fetch_add(&raw_forks_here, 1);
+	atomic_store(&raw_fork_under_way, true);
+}
+
+void cn_raw_fork_over(bool failed)
+{
+	cn_process();
+	atomic_store(&raw_fork_under_way, false);
+	if (failed)
+		atomic_fetch_sub(&raw_forks_here, 1);
 }
 
 /* --- the shares --- */

@@ -30,10 +30,11 @@ uint32_t cn_process(void);
 /* False in a vfork child, which runs in its parent's memory. One system call. */
 bool cn_process_is_real(void);
 
-/* Counts the forks in this family of processes that ran no atfork handlers, as far as they are known: _Fork
- * at once, others when the child first comes by a hook. */
+/* Changes when a fork without atfork handlers may have copied this process's connections: at once for a call that a hook
+ * brackets by begins and over (in parent and child), for others when the child first comes by a hook. */
 uint32_t cn_raw_forks(void);
-void cn_raw_fork_coming(void);
+void cn_raw_fork_begins(void);
+void cn_raw_fork_over(bool failed);
 
 /* This process uses the session. */
 void cn_share_speak(struct cn_share *share);

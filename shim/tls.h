@@ -79,8 +79,9 @@ void cn_openssl_discard(struct cn_tls *tls);
 /* conn.c's object of a session, or NULL. Only for a usable library. */
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl);
 
-/* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. */
-int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl);
+/* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. What it writes goes to `fd`, a copy of the
+ * session's descriptor; -1: to that itself. */
+int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
 
 /* The peer-waiting form of SSL_shutdown, see CLOSENOTIFY_WAIT_MS: returns what SSL_shutdown would. `ret` is
  * what the program's own call returned. Never longer than `wait_ms`. */

@@ -63,6 +63,8 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(int, ERR_set_mark, (void))                                                                      \
 	NEED(int, ERR_pop_to_mark, (void))                                                                   \
 	NEED(unsigned long, ERR_peek_last_error, (void))                                                     \
+	NEED(void, BIO_clear_flags, (BIO *, int))                                                            \
+	NEED(void, BIO_set_flags, (BIO *, int))                                                              \
 	MAY(int, SSL_is_quic, (const SSL *))
 
 struct openssl {
@@ -99,6 +101,7 @@ enum {
 	BIO_WPENDING = 13,
 	BIO_KTLS_SEND = 73,
 	BIO_SHOULD_RETRY = 8,
+	BIO_RETRY_FLAGS = 15,
 	BIO_TYPE_BUFFER = 9 | 0x200,
 	BIO_TYPE_SOURCE_SINK = 0x400,
 	BIO_TYPE_DESCRIPTOR = 0x100,
@@ -117,21 +120,23 @@ static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *wr
 	*write_fd = of(tls)->SSL_get_wfd(session);
 }
 
+static bool is_descriptor(struct openssl *o, BIO *bio)
+{
+	int type = bio ? o->BIO_method_type(bio) : 0;
+
+	return (type & BIO_TYPE_DESCRIPTOR) && (type & BIO_TYPE_SOURCE_SINK);
+}
+
 /* Bytes put into the socket come right after those put into this BIO: a socket, or OpenSSL's own buffer over
  * one. Other filters may encode, delay or reorder. */
 static bool plain_transport(struct openssl *o, BIO *bio, bool *held)
 {
-	int type;
-
 	*held = false;
 	while (bio && o->BIO_method_type(bio) == BIO_TYPE_BUFFER) {
 		*held |= o->BIO_ctrl(bio, BIO_WPENDING, 0, NULL) > 0;
 		bio = o->BIO_next(bio);
 	}
-	if (!bio)
-		return false;
-	type = o->BIO_method_type(bio);
-	return (type & BIO_TYPE_DESCRIPTOR) && (type & BIO_TYPE_SOURCE_SINK);
+	return is_descriptor(o, bio);
 }
 
 /* --- facts --- */
@@ -315,7 +320,27 @@ static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
 
 /* --- the program's own SSL_shutdown --- */
 
-int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl)
+/* Only writing goes to `fd`: what asks for the session's descriptor meanwhile asks for the one it reads from. */
+static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
+{
+	BIO *old = o->SSL_get_wbio(ssl);
+	BIO *held = fd >= 0 && is_descriptor(o, old) ? o->BIO_new_socket(fd, 0) : NULL;
+	int ret;
+
+	if (!held)
+		return o->tls.real.SSL_shutdown(ssl);
+	o->BIO_up_ref(old);
+	o->BIO_up_ref(held);
+	o->SSL_set0_wbio(ssl, held);
+	ret = o->tls.real.SSL_shutdown(ssl);
+	o->BIO_clear_flags(old, BIO_RETRY_FLAGS); /* SSL_get_error asks the BIO */
+	o->BIO_set_flags(old, o->BIO_test_flags(held, BIO_RETRY_FLAGS));
+	o->SSL_set0_wbio(ssl, old);
+	o->BIO_free(held);
+	return ret;
+}
+
+int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd)
 {
 	const struct timespec now = {0};
 	struct sigaction action;
@@ -323,13 +348,13 @@ int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl)
 	int ret, error;
 
 	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-		return tls->real.SSL_shutdown(ssl);
+		return shutdown_on(of(tls), ssl, fd);
 	/* libcrypto writes without MSG_NOSIGNAL: openssl #24542, curl #3787. */
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
 	sigpending(&before);
 	pthread_sigmask(SIG_BLOCK, &pipe, &old);
-	ret = tls->real.SSL_shutdown(ssl);
+	ret = shutdown_on(of(tls), ssl, fd);
 	error = errno;
 	sigpending(&after);
 	if (sigismember(&after, SIGPIPE) && !sigismember(&before, SIGPIPE))
@@ -416,7 +441,7 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 
 		if (left <= 0 || poll(&can_write, 1, (int)left) == 0)
 			return ret;
-		ret = cn_openssl_shutdown(tls, ssl);
+		ret = cn_openssl_shutdown(tls, ssl, -1);
 	}
 	if (ret == 1 || (ret < 0 && outcome(tls, ssl, ret) != CN_OUT_WANT))
 		return ret;

@@ -38,6 +38,14 @@ changes() {
 
 # --- the orders of an end ---
 
+@test "syscall_close: close by syscall(), then SSL_free" {
+	changes syscall_close truncated closed
+}
+
+@test "raw_fork_over: a child by raw system call, gone before the connection is made" {
+	changes raw_fork_over truncated closed
+}
+
 @test "free_then_close: SSL_free, close" {
 	changes free_then_close truncated closed
 }
@@ -72,6 +80,10 @@ changes() {
 
 @test "underscore_exit_0: _exit(0) with the connection open" {
 	changes underscore_exit_0 truncated closed
+}
+
+@test "exit_group_0: syscall(SYS_exit_group, 0) with the connection open" {
+	changes exit_group_0 truncated closed
 }
 
 @test "quick_exit_0: quick_exit(0) with the connection open" {

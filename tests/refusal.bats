@@ -268,6 +268,26 @@ never_closed() {
 	unchanged underscore_fork_parent closed
 }
 
+@test "raw_fork_parent: the parent closes and frees, a child by syscall() that has called nothing yet speaks on" {
+	unchanged raw_fork_parent closed
+}
+
+@test "clone_parent: the parent closes and frees, a child by clone() that has called nothing yet speaks on" {
+	unchanged clone_parent closed
+}
+
+@test "exec_keeps: exec with the descriptor left open" {
+	unchanged exec_keeps truncated
+}
+
+@test "exec_cloexec: exec, which closes the descriptor" {
+	unchanged exec_cloexec truncated
+}
+
+@test "exec_fails: exec fails, and the program speaks on" {
+	unchanged exec_fails closed
+}
+
 @test "handed_over: the descriptor was sent to another process" {
 	unchanged handed_over truncated client
 }

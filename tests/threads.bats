@@ -149,6 +149,16 @@ foreign() {
 	assert_equal "$(foreign) $ENDS" '0 2000 truncated 0'
 }
 
+@test "the same as a race: SSL_shutdown in one thread, close and reuse in another" {
+	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
+	play '' 1.3 reuse_race 100 2000 shutdown raw
+	assert [ "$(foreign)" -gt 0 ]
+	play "$SHIM" 1.3 reuse_race 100 2000 shutdown raw
+	assert_equal "$(foreign)" 0
+	play "$SHIM" 1.3 reuse_race 100 2000 shutdown close
+	assert_equal "$(foreign)" 0
+}
+
 @test "the same as a race: SSL_free in one thread, close and reuse in another" {
 	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
 	play '' 1.3 reuse_race 100 2000 free close

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 
 	if (pipe(line))
 		rude_fail("pipe");
-	syscall(SYS_close, r.fd);
+	rude_raw(SYS_close, r.fd);
 	if (dup(line[1]) != r.fd)
 		rude_fail("the number");
 	close(line[1]);

@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 	char bytes[4096];
 	int pair[2];
 
-	syscall(SYS_close, r.fd);
+	rude_raw(SYS_close, r.fd);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || pair[0] != r.fd)
 		rude_fail("the number");
 	TELL_VOID(SSL_free(r.ssl));

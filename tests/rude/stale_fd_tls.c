@@ -9,7 +9,7 @@ int main(int argc, char **argv)
 	SSL *old = r.ssl;
 	int number = r.fd;
 
-	syscall(SYS_close, r.fd);
+	rude_raw(SYS_close, r.fd);
 	r.fd = rude_tcp(&r);
 	if (r.fd != number)
 		rude_fail("the number");

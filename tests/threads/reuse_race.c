@@ -4,7 +4,7 @@
  *
  *     reuse_race PORT TLS N COUNT END CLOSE
  *
- * END: shutdown (SSL_shutdown, SSL_free) or free (SSL_free). CLOSE: close, raw (by syscall, as libuv does), or first
+ * END: shutdown (SSL_shutdown, SSL_free) or free (SSL_free). CLOSE: close, raw (by no function at all), or first
  * (the close is over before the session ends: no race but reuse itself). */
 #include "rude.h"
 
@@ -16,7 +16,7 @@ static int pair[2];
 static void replace(void)
 {
 	if (raw)
-		syscall(SYS_close, r.fd);
+		rude_raw(SYS_close, r.fd);
 	else
 		close(r.fd);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
