@@ -53,7 +53,8 @@ uninstall: ## remove what install put there
 
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
-                 $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
+                 $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
+                 $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c))
 
 test-programs: $(TEST_PROGRAMS)
 
@@ -68,6 +69,10 @@ $(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h
 $(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
+
+$(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
 needs-build:
 	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
@@ -92,7 +97,7 @@ soak: needs-build ## the model of the gate, searched whole and with each check t
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
-	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch])
+	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch] tests/transports/*.c)
 	clang-tidy --quiet --warnings-as-errors='*' shim/*.c -- $(ALL_CFLAGS)
 	shellcheck scripts/closenotify scripts/demo scripts/coverage tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table

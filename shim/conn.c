@@ -4,6 +4,7 @@
 #include "conn.h"
 #include "config.h"
 #include "kernel.h"
+#include "match.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -228,6 +229,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
 	conn->rest_length = 0;
+	conn->handed = conn->produced = 0;
 	conn->share = NULL;
 	if (conn->label)
 		memset(conn->label, 0, sizeof(*conn->label));
@@ -268,10 +270,18 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 	return conn;
 }
 
+void cn_conn_seek_over(struct cn_conn *conn)
+{
+	if (atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SEEKING) & CN_SEEKING)
+		cn_seek_over();
+}
+
 void cn_conn_session_gone(struct cn_conn *conn)
 {
-	if (atomic_exchange(&conn->session, NULL))
-		cn_conn_drop(conn);
+	if (!atomic_exchange(&conn->session, NULL))
+		return;
+	cn_conn_seek_over(conn);
+	cn_conn_drop(conn);
 }
 
 void cn_conn_each(void (*visit)(struct cn_conn *conn))

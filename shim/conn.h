@@ -31,6 +31,8 @@ enum cn_fact {
 	CN_SEEN_QUIET = 1 << 13,  /* what the session said of itself, for when it is freed */
 	CN_SEEN_UNSUPPORTED = 1 << 14,
 	CN_INHERITED = 1 << 15, /* established by another process, before a fork */
+	CN_SEEKING = 1 << 16,   /* its handshake is under way, its socket not known to the library */
+	CN_MATCHED = 1 << 17,   /* its socket was found by the hello */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
@@ -50,11 +52,13 @@ struct cn_conn {
 	uint32_t index;              /* its own name in the table */
 	void *_Atomic session;       /* SSL *, NULL once freed */
 	struct cn_tls *tls;
-	uint64_t cookie;               /* SO_COOKIE of the socket; 0: none */
-	uint32_t process;              /* cn_process() of the one that speaks TLS on it */
-	uint32_t raw_forks;            /* cn_raw_forks() when it was bound */
-	struct cn_share *share;        /* NULL unless it has lived through a fork */
-	int fd, read_fd;               /* the descriptors the session writes to and reads from; -1: none */
+	uint64_t cookie;        /* SO_COOKIE of the socket; 0: none */
+	uint32_t process;       /* cn_process() of the one that speaks TLS on it */
+	uint32_t raw_forks;     /* cn_raw_forks() when it was bound */
+	struct cn_share *share; /* NULL unless it has lived through a fork */
+	uint64_t handed;        /* CN_MATCHED: what the socket was given before this session's first byte */
+	uint64_t produced;      /* CN_MATCHED: ciphertext that the session has made, as last seen */
+	int fd, read_fd;        /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;
@@ -119,6 +123,9 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 
 /* Ties it to its sockets (-1: none). What stood there before is told that its descriptor is gone. */
 void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie);
+
+/* Its socket is found, or won't be. */
+void cn_conn_seek_over(struct cn_conn *conn);
 
 /* The session's memory is about to be freed: nobody may touch it from here on. Called by the library's own
  * destructor callback. */

@@ -42,6 +42,10 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 
 	if (session && !thread_inside) {
 		conn->tls->ops->look(conn->tls, session, &state);
+		if (cn_conn_has(conn, CN_MATCHED))
+			conn->produced = state.produced;
+		else
+			state.unsupported |= !state.plain;
 		/* SENT without an alert, by SSL_set_shutdown, asks for the same as a quiet shutdown. */
 		state.quiet |= state.sent &&
 			       !cn_conn_has(conn, CN_ALERT_PENDING | CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
@@ -60,6 +64,9 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR &&
 		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
+	/* By its own count the kernel has less than the session made (the program holds the difference), or more. */
+	int64_t surplus =
+		cn_conn_has(conn, CN_MATCHED) ? (int64_t)(socket->handed - conn->handed - conn->produced) : 0;
 
 	return (struct cn_facts){
 		.owner = !conn->share || cn_share_may_end(conn->share, cn_conn_has(conn, CN_INHERITED)),
@@ -74,13 +81,14 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
-		.held = (state.held && !pending) || socket->write_shut,
+		.held = (state.held && !pending) || socket->write_shut || surplus != 0,
 		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
 		.unclean = status != 0,
-		.said = cn_conn_has(conn, CN_SAID) || (conn->share && atomic_load(&conn->share->said) &&
-						       !cn_conn_has(conn, CN_SAID_BY_SHIM)),
+		.said = (cn_conn_has(conn, CN_SAID) && surplus >= 0) ||
+			(conn->share && atomic_load(&conn->share->said) &&
+			 !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),

@@ -5,6 +5,7 @@
 #include "ending.h"
 #include "hook.h"
 #include "kernel.h"
+#include "match.h"
 #include "sink.h"
 
 #include <fcntl.h>
@@ -188,6 +189,54 @@ EXPORT int fclose(FILE *stream)
 	return cn_libc()->fclose(stream);
 }
 
+/* --- what is sent --- */
+
+/* After the call: looks at what the kernel took. Only while the socket of some handshake is not known. */
+static __attribute__((noinline)) ssize_t sent(int fd, const struct iovec *parts, size_t count, ssize_t put)
+{
+	if (put > 0 && !cn_inside && !cn_confined) {
+		struct cn_guard guard = cn_guard_enter();
+
+		cn_seek_written(fd, parts, count, (size_t)put);
+		cn_guard_leave(guard);
+	}
+	return put;
+}
+
+static inline bool nobody_seeks(void)
+{
+	return __builtin_expect(!atomic_load_explicit(&cn_seekers, memory_order_relaxed), 1);
+}
+
+EXPORT ssize_t write(int fd, const void *bytes, size_t length)
+{
+	if (nobody_seeks())
+		return cn_libc()->write(fd, bytes, length);
+	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->write(fd, bytes, length));
+}
+
+EXPORT ssize_t send(int fd, const void *bytes, size_t length, int flags)
+{
+	if (nobody_seeks())
+		return cn_libc()->send(fd, bytes, length, flags);
+	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->send(fd, bytes, length, flags));
+}
+
+EXPORT ssize_t sendto(int fd, const void *bytes, size_t length, int flags, __CONST_SOCKADDR_ARG to,
+		      socklen_t size)
+{
+	ssize_t put = cn_libc()->sendto(fd, bytes, length, flags, to, size);
+
+	return nobody_seeks() ? put : sent(fd, &(struct iovec){(void *)bytes, length}, 1, put);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	if (nobody_seeks())
+		return cn_libc()->writev(fd, parts, count);
+	return sent(fd, parts, count > 0 ? (size_t)count : 0, cn_libc()->writev(fd, parts, count));
+}
+
 static void handed_over(const struct msghdr *message)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR((struct msghdr *)message, c)) {
@@ -213,7 +262,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 
 	if (__builtin_expect(ret >= 0 && message->msg_controllen != 0, 0) && !cn_inside)
 		handed_over(message);
-	return ret;
+	return nobody_seeks() ? ret : sent(fd, message->msg_iov, message->msg_iovlen, ret);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
@@ -221,8 +270,12 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int fl
 	int ret = cn_libc()->sendmmsg(fd, messages, count, flags);
 
 	for (int i = 0; i < ret && !cn_inside; i++) {
-		if (messages[i].msg_hdr.msg_controllen)
-			handed_over(&messages[i].msg_hdr);
+		const struct msghdr *message = &messages[i].msg_hdr;
+
+		if (message->msg_controllen)
+			handed_over(message);
+		if (!nobody_seeks())
+			sent(fd, message->msg_iov, message->msg_iovlen, messages[i].msg_len);
 	}
 	return ret;
 }

@@ -29,12 +29,44 @@ static inline void depart(struct call call)
 
 /* --- the session's connection --- */
 
+/* A session that writes into anything but a socket: its hello will tell. Before each call until it is established. */
+static void seek_socket(struct cn_conn *conn, SSL *ssl)
+{
+	struct cn_tls_state state;
+
+	if (cn_conn_has(conn, CN_ESTABLISHED | CN_SEEKING))
+		return;
+	conn->tls->ops->look(conn->tls, ssl, &state);
+	if (state.plain || state.unsupported || state.established)
+		return;
+	conn->produced = state.produced;
+	cn_conn_note(conn, CN_SEEKING);
+	cn_seek_begins();
+}
+
+static void found_socket(struct cn_conn *conn, SSL *ssl)
+{
+	unsigned char random[CN_RANDOM];
+	struct cn_carrier carrier;
+
+	if (conn->tls->ops->hello_random(conn->tls, ssl, random) && cn_seek_find(random, &carrier) &&
+	    cn_socket_cookie(carrier.fd) == carrier.cookie) {
+		cn_end_replaced(carrier.fd, conn);
+		cn_conn_bind(conn, carrier.fd, carrier.fd, carrier.cookie);
+		cn_event_label(conn, carrier.fd);
+		conn->handed = carrier.handed - conn->produced;
+		cn_conn_note(conn, CN_MATCHED);
+	}
+	cn_conn_seek_over(conn);
+}
+
 /* A session may be bound to another socket before its handshake is done (SSL_set_fd, STARTTLS, reuse). */
 static void bind_session(struct cn_conn *conn, SSL *ssl)
 {
 	int read_fd, fd;
 	uint64_t cookie;
 
+	seek_socket(conn, ssl);
 	conn->tls->ops->descriptors(conn->tls, ssl, &read_fd, &fd);
 	if (fd < 0 || cn_tracked(fd) == CN_FD_RESERVED)
 		return;
@@ -158,11 +190,13 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 		note_failure(conn, ssl, ret, length);
 	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
-	if (ok && !cn_conn_has(conn, CN_ESTABLISHED)) {
+	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED)) {
 		struct cn_guard guard = cn_guard_enter();
 		struct cn_tls_state state;
 
 		conn->tls->ops->look(conn->tls, ssl, &state);
+		if (state.established && cn_conn_has(conn, CN_SEEKING))
+			found_socket(conn, ssl);
 		if (state.established)
 			cn_conn_note(conn, CN_ESTABLISHED);
 		cn_guard_leave(guard);
@@ -262,16 +296,16 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 
 	tls->ops->look(tls, ssl, &before);
 	cn_guard_leave(guard); /* the program's callbacks run in the real call */
-	if (gone && cn_config.mode == CN_MODE_FIX)
+	if (gone && before.plain && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl);
 	else if (cn_config.mode == CN_MODE_FIX && cn_conn_has(conn, CN_SAID_BY_SHIM) &&
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
 	else if (cn_config.mode == CN_MODE_FIX)
-		ret = cn_openssl_shutdown(tls, ssl, before.unsupported ? -1 : copy);
+		ret = cn_openssl_shutdown(tls, ssl, before.unsupported || !before.plain ? -1 : copy);
 	else
 		ret = tls->real.SSL_shutdown(ssl);
-	if (cn_config.wait_ms && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
+	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
 	if (copy >= 0)

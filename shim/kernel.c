@@ -69,6 +69,24 @@ int cn_socket_unacked(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) ? -1 : bytes;
 }
 
+bool cn_socket_handed(int fd, uint64_t *bytes)
+{
+	struct tcp_info info;
+	int before, after = cn_socket_unacked(fd);
+
+	do { /* until no acknowledgement comes between the two questions */
+		socklen_t length = sizeof(info);
+
+		before = after;
+		if (before < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
+		    length < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+			return false;
+		after = cn_socket_unacked(fd);
+	} while (after != before);
+	*bytes = info.tcpi_bytes_acked + (unsigned int)after;
+	return true;
+}
+
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 {
 	struct linger linger = {0};
@@ -86,6 +104,8 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	if (ioctl(fd, FIONREAD, &out->unread))
 		out->unread = 0;
 	out->unsent = cn_socket_unacked(fd);
+	if (out->tcp)
+		cn_socket_handed(fd, &out->handed);
 }
 
 ssize_t cn_socket_discard(int fd, bool tcp)

@@ -17,11 +17,15 @@ struct cn_socket {
 	bool abort_on_close; /* SO_LINGER {on, 0} */
 	int unread;          /* bytes in the receive queue */
 	int unsent;          /* bytes given to the kernel and not yet acknowledged by the peer */
+	uint64_t handed;     /* bytes given to the kernel so far, SYN and FIN among them */
 };
 
 /* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
  * socket. */
 uint64_t cn_socket_cookie(int fd);
+
+/* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
+bool cn_socket_handed(int fd, uint64_t *bytes);
 
 /* Looks at fd, which should be the socket `cookie`. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);

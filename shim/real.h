@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* OpenSSL's types are opaque here: the shim is built without its headers and works with several versions. */
 typedef struct ssl_st SSL;

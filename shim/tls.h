@@ -4,6 +4,7 @@
 #ifndef CN_TLS_H
 #define CN_TLS_H
 
+#include "match.h"
 #include "real.h"
 
 #include <stdbool.h>
@@ -22,12 +23,14 @@ enum cn_outcome {
 };
 
 struct cn_tls_state {
-	bool unsupported; /* QUIC, DTLS, kTLS, asynchronous jobs, a transport that is no plain socket */
+	bool unsupported; /* QUIC, DTLS, kTLS, asynchronous jobs */
+	bool plain;       /* what it writes goes straight into a socket */
 	bool established; /* handshake finished and none running */
 	bool quiet;       /* quiet shutdown is set */
 	bool sent;        /* the library believes that close_notify was sent; it may be wrong */
 	bool received; /* the peer's close_notify came, and not just an EOF that the library takes for one */
-	bool held;     /* ciphertext waits in a buffer above the socket */
+	bool held;     /* ciphertext waits in a buffer above the socket; known only if plain */
+	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
 	bool server;
 	const char *version;
 	const char *sni; /* NULL if none */
@@ -51,6 +54,8 @@ struct cn_tls_ops {
 	/* The socket descriptors of a session, -1 where it has none. */
 	void (*descriptors)(struct cn_tls *tls, void *session, int *read_fd, int *write_fd);
 	void (*look)(struct cn_tls *tls, void *session, struct cn_tls_state *state);
+	/* The random of this side's hello; false as long as there is none. */
+	bool (*hello_random)(struct cn_tls *tls, void *session, unsigned char random[CN_RANDOM]);
 	/* Makes conn the session's object, to be found by the library's hooks and told when the session is freed; NULL lets
 	 * go of it. */
 	bool (*set_conn)(struct cn_tls *tls, void *session, struct cn_conn *conn);

@@ -46,6 +46,9 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(void, SSL_set_msg_callback, (SSL *, void *))                                                    \
 	NEED(int, SSL_get_rfd, (const SSL *))                                                                \
 	NEED(int, SSL_get_wfd, (const SSL *))                                                                \
+	NEED(size_t, SSL_get_client_random, (const SSL *, unsigned char *, size_t))                          \
+	NEED(size_t, SSL_get_server_random, (const SSL *, unsigned char *, size_t))                          \
+	NEED(uint64_t, BIO_number_written, (BIO *))                                                          \
 	NEED(BIO *, SSL_get_rbio, (const SSL *))                                                             \
 	NEED(BIO *, SSL_get_wbio, (const SSL *))                                                             \
 	NEED(void, SSL_set0_rbio, (SSL *, BIO *))                                                            \
@@ -157,7 +160,9 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	int shutdown = o->SSL_get_shutdown(session);
 
 	*state = (struct cn_tls_state){0};
-	state->unsupported = !plain_transport(o, wbio, &state->held) || o->SSL_is_dtls(session) ||
+	state->plain = plain_transport(o, wbio, &state->held);
+	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
+	state->unsupported = !wbio || o->SSL_is_dtls(session) ||
 			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
 			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
 			     o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0;
@@ -168,6 +173,16 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->server = o->SSL_is_server(session);
 	state->version = o->SSL_get_version(session);
 	state->sni = o->SSL_get_servername(session, 0);
+}
+
+static bool hello_random(struct cn_tls *tls, void *session, unsigned char random[CN_RANDOM])
+{
+	static const unsigned char none[CN_RANDOM];
+	struct openssl *o = of(tls);
+	size_t length = o->SSL_is_server(session) ? o->SSL_get_server_random(session, random, CN_RANDOM)
+						  : o->SSL_get_client_random(session, random, CN_RANDOM);
+
+	return length == CN_RANDOM && memcmp(random, none, CN_RANDOM) != 0;
 }
 
 static bool would_block(struct openssl *o, SSL *ssl)
@@ -478,6 +493,7 @@ static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
 static const struct cn_tls_ops ops = {
 	.descriptors = descriptors,
 	.look = look,
+	.hello_random = hello_random,
 	.set_conn = set_conn,
 	.outcome = outcome,
 	.seal = seal,

@@ -72,23 +72,24 @@ on_port() {
 	:
 }
 
-# play LIBRARY ROLE TLS PROGRAM: one run of tests/rude/PROGRAM against a judge with JUDGE_ARGS. Sets PORT, RESULT (the
+# play LIBRARY ROLE TLS PROGRAM [ARG...]: one run of $RUDE/PROGRAM against a judge with JUDGE_ARGS. Sets PORT, RESULT (the
 # judge's last line), STATUS and SAID (the program's output). No tickets unless JUDGE_ARGS ask for them: they arrive
 # after the handshake, and whether they are unread at close would be chance.
 play() {
 	local library=$1 role=$2 tls=$3 program=$RUDE/$4 args=(--tls "$3" "${JUDGE_ARGS[@]}") word='' pid out
+	shift 4
 	STATUS=0
 	if [ "$role" = client ]; then
 		[[ " ${args[*]}" = *\ --tickets* ]] || args+=(--no-tickets)
 		start_judge "${args[@]}"
 		PORT=$JUDGE_PORT
 		on_port "$PORT"
-		SAID=$(LD_PRELOAD=$library timeout 60 "$program" "$PORT" "$tls" 2>&1) || STATUS=$?
+		SAID=$(LD_PRELOAD=$library timeout 60 "$program" "$PORT" "$tls" "$@" 2>&1) || STATUS=$?
 		judge_result 1 >/dev/null
 		RESULT=$(tail -n 1 "$JUDGE_OUT")
 	else
 		out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
-		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" >"$out" 2>&1 3>&- &
+		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" "$@" >"$out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
 		until read -r word PORT <"$out" && [ "$word" = listening ]; do
@@ -100,7 +101,7 @@ play() {
 		wait "$pid" || STATUS=$?
 		SAID=$(tail -n +2 "$out")
 	fi
-	echo "$4, $role, TLS $tls, ${library:-without}: status $STATUS $RESULT $SAID"
+	echo "${program##*/} $*, $role, TLS $tls, ${library:-without}: status $STATUS $RESULT $SAID"
 	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
 }
 

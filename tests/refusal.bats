@@ -349,14 +349,6 @@ verdicts() {
 	done
 }
 
-@test "bio_pair: a transport that the program carries itself is left alone" {
-	unchanged bio_pair truncated
-}
-
-@test "filter_bio: a filter that might change or delay bytes is left alone" {
-	unchanged filter_bio truncated
-}
-
 @test "ktls: where the kernel encrypts" {
 	JUDGE_ARGS=(--no-tickets)
 	play "$SHIM" client 1.2 ktls

@@ -91,6 +91,7 @@ static struct {
 	int port, connections, repeat, tickets, rcvbuf;
 	bool session_ids;
 	int timeout_ms, accept_timeout_ms, read_pause_ms, linger_open_ms;
+	int skip;      /* bytes of plain text before the first record, as with STARTTLS */
 	char *request; /* sent right after the handshake */
 	size_t request_size;
 	char head[160]; /* then head and body, once `when` has come */
@@ -120,7 +121,7 @@ struct peer {
 	int64_t deadline, read_at, close_at;
 
 	unsigned char stream[RECORD_SIZE + READ_SIZE]; /* received, not yet a whole record */
-	size_t stream_size;
+	size_t stream_size, skipped;
 	unsigned char secret[EVP_MAX_MD_SIZE]; /* TLS 1.3: the peer's traffic secret and record number */
 	int secret_size;
 	uint64_t sequence;
@@ -510,12 +511,23 @@ static void ended(struct peer *p, enum end end)
 	p->end = end;
 }
 
+static void skip_plain_text(struct peer *p)
+{
+	size_t n = (size_t)opt.skip - p->skipped;
+
+	n = n < p->stream_size ? n : p->stream_size;
+	p->skipped += n;
+	p->stream_size -= n;
+	memmove(p->stream, p->stream + n, p->stream_size);
+}
+
 static void read_socket(struct peer *p)
 {
 	ssize_t n = recv(p->fd, p->stream + p->stream_size, READ_SIZE, 0);
 
 	if (n > 0) {
 		p->stream_size += (size_t)n;
+		skip_plain_text(p);
 		cut_records(p);
 		if (p->handshake)
 			p->read_at = now_ms() + opt.read_pause_ms;
@@ -1213,6 +1225,7 @@ enum option_code {
 	O_SILENT_END,
 	O_LINGER_OPEN,
 	O_READ_PAUSE,
+	O_SKIP,
 	O_RCVBUF,
 	O_NEVER_READ,
 };
@@ -1248,6 +1261,7 @@ static const struct {
 	 "but not before so many bytes came from the peer (0)"},
 	{"silent-end", NULL, EITHER, O_SILENT_END, "no close_notify, no FIN in answer to the peer's end"},
 	{"linger-open-ms", "N", EITHER, O_LINGER_OPEN, "keep the socket so long after the peer's FIN (0)"},
+	{"skip", "N", EITHER, O_SKIP, "so many bytes of plain text come before TLS (0)"},
 	{"read-pause-ms", "N", EITHER, O_READ_PAUSE, "wait between reads of at most 16384 bytes (0)"},
 	{"rcvbuf", "BYTES", EITHER, O_RCVBUF, "SO_RCVBUF before listen or connect"},
 	{"never-read", NULL, EITHER, O_NEVER_READ,
@@ -1416,6 +1430,9 @@ static void set_option(int code, const char *name, const char *arg)
 		break;
 	case O_LINGER_OPEN:
 		opt.linger_open_ms = small_number(name, arg, 0, most_ms);
+		break;
+	case O_SKIP:
+		opt.skip = small_number(name, arg, 0, 1 << 20);
 		break;
 	case O_READ_PAUSE:
 		opt.read_pause_ms = small_number(name, arg, 0, most_ms);
