@@ -12,15 +12,16 @@ CFLAGS  ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS)
 
-SHIM    := $(wildcard shim/*.c)
+SHIM    := $(filter-out shim/deep.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
+DEEP    := $(BUILD)/libclosenotify-deep.so
 
 .PHONY: all install uninstall lint clean test soak demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
-all: $(LIBRARY) ## build the library (the default)
+all: $(LIBRARY) $(DEEP) ## build the library (the default)
 
 $(BUILD)/obj/%.o: shim/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -34,11 +35,15 @@ $(BUILD)/exports.map: shim/hooks.def
 
 $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 	$(CC) $(ALL_CFLAGS) -shared -Wl,--version-script=$(BUILD)/exports.map \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed $(OBJECTS) $(LDFLAGS) -o $@
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed,--hash-style=both $(OBJECTS) $(LDFLAGS) -o $@
 
-install: $(LIBRARY) ## install below PREFIX (/usr/local), honouring DESTDIR
+# For LD_AUDIT; only the auditing functions are seen.
+$(DEEP): $(BUILD)/obj/deep.o
+	$(CC) $(ALL_CFLAGS) -shared -Wl,-z,relro,-z,now,-z,defs $< $(LDFLAGS) -o $@
+
+install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	install -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libclosenotify.so
+	install -m 644 $(LIBRARY) $(DEEP) $(DESTDIR)$(LIBDIR)
 	sed -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/closenotify \
 	  > $(DESTDIR)$(PREFIX)/bin/closenotify
 	chmod 755 $(DESTDIR)$(PREFIX)/bin/closenotify
@@ -46,7 +51,7 @@ install: $(LIBRARY) ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(PREFIX)/bin/closenotify \
+	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so $(DESTDIR)$(PREFIX)/bin/closenotify \
 	  $(DESTDIR)$(MANDIR)/man1/closenotify.1 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
@@ -54,7 +59,8 @@ uninstall: ## remove what install put there
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
                  $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
-                 $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c))
+                 $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
+                 $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name
 
 test-programs: $(TEST_PROGRAMS)
 
@@ -73,6 +79,14 @@ $(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h
 $(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
+
+$(BUILD)/tests/doors/door.plugin: tests/doors/plugin.c tests/rude/rude.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -shared -fPIC $< -o $@ -lssl -lcrypto
+
+$(BUILD)/tests/doors/%: tests/doors/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< -o $@ -ldl
 
 needs-build:
 	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev

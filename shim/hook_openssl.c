@@ -10,21 +10,14 @@
 
 struct call {
 	struct cn_tls *tls;
-	struct cn_tls *outer; /* cn_current before */
 	struct cn_conn *conn; /* NULL: let it pass */
 };
 
-static inline struct call arrive(const void *caller)
-{
-	struct call call = {.tls = cn_tls_of(caller), .outer = cn_current};
+#define SESSION_WORDS 4 /* among which is a pointer to the library's table of methods */
 
-	cn_current = call.tls;
-	return call;
-}
-
-static inline void depart(struct call call)
+static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 {
-	cn_current = call.outer;
+	return cn_tls_of((const void *const *)ssl, ssl ? SESSION_WORDS : 0, caller);
 }
 
 /* --- the session's connection --- */
@@ -136,7 +129,7 @@ static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
 
 static inline struct call enter(SSL *ssl, const void *caller)
 {
-	struct call call = arrive(caller);
+	struct call call = {.tls = library(ssl, caller)};
 
 	if (call.tls)
 		call.conn = conn_of(call.tls, ssl);
@@ -183,7 +176,6 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 {
 	struct cn_conn *conn = call.conn;
 
-	depart(call);
 	if (!conn)
 		return;
 	if (__builtin_expect(!ok, 0))
@@ -208,7 +200,6 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 
 static __attribute__((noinline)) void abandon(struct call call)
 {
-	depart(call);
 	if (call.conn)
 		cn_conn_leave(call.conn);
 }
@@ -325,7 +316,6 @@ EXPORT int SSL_shutdown(SSL *ssl)
 	if (!call.tls)
 		return -1;
 	ret = call.conn ? shutdown_tracked(call.tls, ssl, call.conn) : call.tls->real.SSL_shutdown(ssl);
-	depart(call);
 	if (call.conn)
 		cn_conn_leave(call.conn);
 	return ret;
@@ -365,25 +355,23 @@ static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
 
 EXPORT void SSL_free(SSL *ssl)
 {
-	struct call call = arrive(__builtin_return_address(0));
+	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
 
-	if (call.tls) {
-		end_session(call.tls, ssl, CN_CAUSE_SSL_FREE);
-		call.tls->real.SSL_free(ssl);
+	if (tls) {
+		end_session(tls, ssl, CN_CAUSE_SSL_FREE);
+		tls->real.SSL_free(ssl);
 	}
-	depart(call);
 }
 
 EXPORT int SSL_clear(SSL *ssl)
 {
-	struct call call = arrive(__builtin_return_address(0));
+	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
 	int ret = 0;
 
-	if (call.tls) {
-		end_session(call.tls, ssl, CN_CAUSE_SSL_CLEAR);
-		ret = call.tls->real.SSL_clear(ssl);
+	if (tls) {
+		end_session(tls, ssl, CN_CAUSE_SSL_CLEAR);
+		ret = tls->real.SSL_clear(ssl);
 	}
-	depart(call);
 	return ret;
 }
 
@@ -391,11 +379,10 @@ EXPORT int SSL_clear(SSL *ssl)
 
 EXPORT int SSL_up_ref(SSL *ssl)
 {
-	struct call call = arrive(__builtin_return_address(0));
-	struct cn_conn *conn = call.tls ? conn_of(call.tls, ssl) : NULL;
-	int ret = call.tls ? call.tls->real.SSL_up_ref(ssl) : 0;
+	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
+	int ret = tls ? tls->real.SSL_up_ref(ssl) : 0;
 
-	depart(call);
 	if (ret && conn)
 		atomic_fetch_add(&conn->session_refs, 1);
 	return ret;
@@ -403,12 +390,11 @@ EXPORT int SSL_up_ref(SSL *ssl)
 
 EXPORT SSL *SSL_dup(SSL *ssl)
 {
-	struct call call = arrive(__builtin_return_address(0));
-	struct cn_conn *conn = call.tls ? conn_of(call.tls, ssl) : NULL;
+	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
 	uint32_t before = conn ? atomic_load(&conn->session_refs) : 0;
-	SSL *copy = call.tls ? call.tls->real.SSL_dup(ssl) : NULL;
+	SSL *copy = tls ? tls->real.SSL_dup(ssl) : NULL;
 
-	depart(call);
 	/* After the handshake it is an SSL_up_ref; libssl may have counted it already, by way of our hook. */
 	if (copy == ssl && conn && atomic_load(&conn->session_refs) == before)
 		atomic_fetch_add(&conn->session_refs, 1);
@@ -419,32 +405,29 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 
 EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
-	struct call call = arrive(__builtin_return_address(0));
-	int ret = call.tls ? call.tls->real.OPENSSL_init_ssl(options, settings) : 0;
+	struct cn_tls *tls = cn_tls_of_caller(__builtin_return_address(0));
+	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
 
-	depart(call);
 	cn_at_exit_once();
 	return ret;
 }
 
 EXPORT SSL_CTX *SSL_CTX_new(const void *method)
 {
-	struct call call = arrive(__builtin_return_address(0));
-	SSL_CTX *context = call.tls ? call.tls->real.SSL_CTX_new(method) : NULL;
+	struct cn_tls *tls = cn_tls_of(&method, 1, __builtin_return_address(0));
+	SSL_CTX *context = tls ? tls->real.SSL_CTX_new(method) : NULL;
 
-	depart(call);
 	cn_at_exit_once();
 	return context;
 }
 
 EXPORT SSL_CTX *SSL_CTX_new_ex(void *libctx, const char *propq, const void *method)
 {
-	struct call call = arrive(__builtin_return_address(0));
+	struct cn_tls *tls = cn_tls_of(&method, 1, __builtin_return_address(0));
 	SSL_CTX *context = NULL;
 
-	if (call.tls && call.tls->real.SSL_CTX_new_ex)
-		context = call.tls->real.SSL_CTX_new_ex(libctx, propq, method);
-	depart(call);
+	if (tls && tls->real.SSL_CTX_new_ex)
+		context = tls->real.SSL_CTX_new_ex(libctx, propq, method);
 	cn_at_exit_once();
 	return context;
 }

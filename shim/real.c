@@ -13,10 +13,8 @@
 #include <stdbool.h>
 
 #define LIBRARIES 8
-#define CALLERS   256 /* direct-mapped cache: call sites of SSL_* in a program are few */
 
 struct cn_libc cn_libc_table;
-__thread struct cn_tls *cn_current __attribute__((tls_model("initial-exec")));
 
 void cn_libc_find(void)
 {
@@ -67,6 +65,15 @@ static void *ssl_free_for(const struct link_map *map, const struct link_map *own
 	return found;
 }
 
+static bool defines_ssl(const struct link_map *map)
+{
+	void *handle = handle_of(map), *found = handle ? dlsym(handle, "SSL_free") : NULL;
+
+	if (handle)
+		dlclose(handle);
+	return found && object_at(found) == map;
+}
+
 /* The shim itself or another copy of it: it stands for SSL_free and for close. */
 static bool is_shim(const struct link_map *map)
 {
@@ -88,19 +95,27 @@ static const struct link_map *any_libssl(const struct link_map *own)
 	while (map->l_prev)
 		map = map->l_prev;
 	for (; map; map = map->l_next) {
-		void *handle = map->l_name[0] ? handle_of(map) : NULL;
-		void *found = handle ? dlsym(handle, "SSL_free") : NULL;
-
-		if (handle)
-			dlclose(handle);
-		if (found && object_at(found) == map && !is_shim(map))
+		if (map->l_name[0] && defines_ssl(map) && !is_shim(map))
 			return map;
 	}
 	return NULL;
 }
 
+/* Where in memory the object lies: from its ELF header to the end of its last segment. */
+static void extent(const struct link_map *map, struct cn_tls *tls)
+{
+	const ElfW(Ehdr) *header = (const void *)map->l_addr;
+	const ElfW(Phdr) *segment = (const void *)(map->l_addr + header->e_phoff);
+
+	tls->start = map->l_addr;
+	tls->length = 0;
+	for (int i = 0; i < header->e_phnum; i++) {
+		if (segment[i].p_type == PT_LOAD && segment[i].p_vaddr + segment[i].p_memsz > tls->length)
+			tls->length = segment[i].p_vaddr + segment[i].p_memsz;
+	}
+}
+
 static struct cn_tls *_Atomic libraries[LIBRARIES];
-static _Atomic uint64_t callers[CALLERS]; /* return address << 8 | library + 1 */
 
 /* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a
  * thread in a constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one
@@ -119,6 +134,7 @@ static struct cn_tls *library_of(const struct link_map *home)
 			    (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
 				return NULL;
 			ours->id = i;
+			extent(home, ours);
 			if (atomic_compare_exchange_strong(&libraries[i], &seen, ours))
 				return ours;
 		}
@@ -133,7 +149,7 @@ static struct cn_tls *library_of(const struct link_map *home)
 	return NULL;
 }
 
-static struct cn_tls *find_library(const void *caller)
+struct cn_tls *cn_tls_of_caller(const void *caller)
 {
 	const struct link_map *own = object_at(&cn_libc_table);
 	const struct link_map *map = object_at(caller), *home;
@@ -141,28 +157,33 @@ static struct cn_tls *find_library(const void *caller)
 
 	found = map ? ssl_free_for(map, own) : dlsym(RTLD_NEXT, "SSL_free");
 	home = found ? object_at(found) : NULL;
-	if (home && is_shim(home))
+	if (!home || is_shim(home))
 		home = any_libssl(own);
 	return home ? library_of(home) : NULL;
 }
 
-/* The shim's own code, from the ELF header to the end of the text. */
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern const char etext[] __attribute__((visibility("hidden")));
-
-struct cn_tls *cn_tls_of(const void *caller)
+static struct cn_tls *find_by_object(const void *const *words, int count)
 {
-	uint64_t key = (uint64_t)(uintptr_t)caller << 8;
-	_Atomic uint64_t *slot = &callers[((uintptr_t)caller ^ (uintptr_t)caller >> 8) % CALLERS];
-	uint64_t seen = atomic_load_explicit(slot, memory_order_acquire);
+	for (int i = 0; i < count; i++) {
+		const struct link_map *map = words[i] ? object_at(words[i]) : NULL;
+
+		if (map && defines_ssl(map) && !is_shim(map))
+			return library_of(map);
+	}
+	return NULL;
+}
+
+struct cn_tls *cn_tls_of(const void *const *words, int count, const void *caller)
+{
 	struct cn_tls *tls;
 
-	if (__builtin_expect(seen > key && seen - key <= LIBRARIES, 1))
-		return atomic_load_explicit(&libraries[seen - key - 1], memory_order_relaxed);
-	if ((uintptr_t)caller - (uintptr_t)__ehdr_start < (uintptr_t)(etext - __ehdr_start))
-		return cn_current;
-	tls = find_library(caller);
-	if (tls)
-		atomic_store_explicit(slot, key + tls->id + 1, memory_order_release);
-	return tls;
+	for (int l = 0; l < LIBRARIES && (tls = atomic_load_explicit(&libraries[l], memory_order_acquire));
+	     l++) {
+		for (int i = 0; i < count; i++) {
+			if ((uintptr_t)words[i] - tls->start < tls->length)
+				return tls;
+		}
+	}
+	tls = find_by_object(words, count);
+	return tls ? tls : cn_tls_of_caller(caller);
 }

@@ -54,13 +54,15 @@ static inline const struct cn_libc *cn_libc(void)
 	return &cn_libc_table;
 }
 
-/* The library whose function this thread is in by way of a hook. libssl ends functions in jumps (SSL_connect
- * to SSL_do_handshake), and then the return address that a hook sees is that of another hook. */
-extern __thread struct cn_tls *cn_current __attribute__((tls_model("initial-exec")));
+/* The TLS library that an object of its making belongs to: among the first `count` words of it is a pointer to the library's
+ * table of methods (SSL: OpenSSL 1.1 to 3.6 among the first 4). NULL if no library can be found. Any thread. The
+ * first call for a library takes the loader's lock; every later one is a few compares.
+ *
+ * Return addresses will not do alone: libssl ends functions in jumps (SSL_connect to SSL_do_handshake), and a program that
+ * has its functions by dlsym() on a handle may be bound to none, or call several from one place. */
+struct cn_tls *cn_tls_of(const void *const *words, int count, const void *caller);
 
-/* The TLS library that the code at `caller` (a return address) is bound to, or NULL if there is none. Any
- * thread. The first call from a place looks it up, which takes the loader's lock; every later one is a load
- * and a compare. */
-struct cn_tls *cn_tls_of(const void *caller);
+/* The one that the code at `caller` (a return address) is bound to; else any there is. Takes the loader's lock. */
+struct cn_tls *cn_tls_of_caller(const void *caller);
 
 #endif

@@ -71,9 +71,10 @@ struct cn_tls_ops {
 struct cn_tls {
 	const struct cn_tls_ops *ops;
 	struct cn_libssl real;
-	bool usable;      /* has all that the shim needs */
-	unsigned char id; /* its place among the loaded ones */
-	const void *home; /* the object that defines it */
+	bool usable;             /* has all that the shim needs */
+	unsigned char id;        /* its place among the loaded ones */
+	const void *home;        /* the object that defines it */
+	uintptr_t start, length; /* its place in memory */
 };
 
 /* Prepares the library that lives in `handle` (a dlopen handle, kept) and is defined by the object `home`;

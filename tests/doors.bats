@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# By which door libssl comes into the process, and what of it is reached: by plain preloading, and in the deep mode of the
+# wrapper. Where a door is out of reach the program must be as it was.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	RUDE=$BUILD/tests/doors
+	JUDGE_ARGS=(--silent-end --accept-timeout-ms 20000)
+}
+
+# ends HOW COUNT PROGRAM ARG...: how COUNT connections of the program ended; HOW: without, with, deep.
+ends() {
+	local how=$1 count=$2 program=$3 wrap=()
+	shift 3
+	[ "$how" = without ] || wrap=("$PROJECT/scripts/closenotify" -q)
+	[ "$how" != deep ] || wrap+=(--deep)
+	[ "$how" = without ] || wrap+=(--)
+	start_judge --tls 1.3 --no-tickets --connections "$count" "${JUDGE_ARGS[@]}"
+	CLOSENOTIFY_LIBRARY=$SHIM timeout 60 "${wrap[@]}" "$RUDE/$program" "$JUDGE_PORT" 1.3 100 "$@" >"$BATS_TEST_TMPDIR/said" 2>&1 ||
+		fail "$how $program: $(cat "$BATS_TEST_TMPDIR/said")"
+	judge_result >/dev/null
+	tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .bytes, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//'
+}
+
+# door WITH DEEP COUNT PROGRAM ARG...: the verdict by plain preloading and in deep mode; without the library it is truncated.
+door() {
+	local with=$1 deep=$2 count=$3
+	shift 3
+	assert_equal "$(ends without "$count" "$@")" "$count truncated 100 0"
+	assert_equal "$(ends with "$count" "$@")" "$count $with"
+	assert_equal "$(ends deep "$count" "$@")" "$count $deep"
+}
+
+CLOSED='closed 100 1'
+TRUNCATED='truncated 100 0'
+
+@test "libssl comes with a plugin that is loaded RTLD_LOCAL" {
+	door "$CLOSED" "$CLOSED" 1 door local
+}
+
+@test "the plugin and libssl are unloaded, and loaded again" {
+	door "$CLOSED" "$CLOSED" 2 door twice
+}
+
+@test "RTLD_DEEPBIND: reached in deep mode only" {
+	door "$TRUNCATED" "$CLOSED" 1 door deepbind
+}
+
+@test "dlmopen: a namespace of its own is left alone" {
+	door "$TRUNCATED" "$TRUNCATED" 1 door namespace
+}
+
+@test "dlsym on a handle: reached in deep mode only" {
+	door "$TRUNCATED" "$CLOSED" 1 by_name libssl.so.3
+}
+
+@test "two libssl of different versions in one process, called from the same places" {
+	local old
+	"$PROJECT/tests/sysroot" add -q bullseye libssl1.1
+	old=$("$PROJECT/tests/sysroot" path bullseye)/usr/lib/$(gcc -print-multiarch)/libssl.so.1.1
+	ln -s "$(dirname "$old")/libcrypto.so.1.1" "$BATS_TEST_TMPDIR/libcrypto.so.1.1"
+	export LD_LIBRARY_PATH=$BATS_TEST_TMPDIR
+	door "$TRUNCATED" "$CLOSED" 2 by_name libssl.so.3 "$old"
+	door "$TRUNCATED" "$CLOSED" 2 by_name "$old" libssl.so.3
+}
