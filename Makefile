@@ -16,6 +16,7 @@ SHIM    := $(filter-out shim/deep.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
+COMMANDS := closenotify closenotify-check
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
 .PHONY: all install uninstall lint clean test soak demo help needs-build needs-test test-programs
@@ -44,15 +45,17 @@ $(DEEP): $(BUILD)/obj/deep.o
 install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 $(LIBRARY) $(DEEP) $(DESTDIR)$(LIBDIR)
-	sed -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/closenotify \
-	  > $(DESTDIR)$(PREFIX)/bin/closenotify
-	chmod 755 $(DESTDIR)$(PREFIX)/bin/closenotify
-	install -m 644 scripts/closenotify.1 $(DESTDIR)$(MANDIR)/man1/closenotify.1
-	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
+	for command in $(COMMANDS); do \
+	  sed -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/$$command \
+	    > $(DESTDIR)$(PREFIX)/bin/$$command && chmod 755 $(DESTDIR)$(PREFIX)/bin/$$command || exit 1; \
+	done
+	install -m 644 $(COMMANDS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so $(DESTDIR)$(PREFIX)/bin/closenotify \
-	  $(DESTDIR)$(MANDIR)/man1/closenotify.1 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
+	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
+	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
+	  $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
 
@@ -113,7 +116,7 @@ lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch] tests/transports/*.c)
 	clang-tidy --quiet --warnings-as-errors='*' shim/*.c -- $(ALL_CFLAGS)
-	shellcheck scripts/closenotify scripts/demo scripts/coverage tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
+	shellcheck $(COMMANDS:%=scripts/%) scripts/demo scripts/coverage tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table
 	mandoc -Tlint -W warning scripts/*.[17]
 

@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# closenotify-check: what it says of programs and processes of which the truth is known.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+check() {
+	run "$PROJECT/scripts/closenotify-check" "$@"
+}
+
+# A program that carries OpenSSL inside.
+build_static_ssl() {
+	cc "$PROJECT/tests/rude/free_then_close.c" -o "$1" -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -lpthread -ldl
+}
+
+@test "a program that links libssl is covered; its version is that of the library" {
+	check "$BUILD/tests/rude/free_then_close"
+	assert_success
+	assert_line --regexp "^tls library: +OpenSSL $(openssl version | cut -d' ' -f2)$"
+	assert_line --regexp '^verdict: +covered$'
+	refute_line --partial missed
+}
+
+@test "a static program, and one for which only another TLS library is there, are not" {
+	echo 'int main(void) { return 0; }' | cc -static -xc - -o "$BATS_TEST_TMPDIR/static"
+	check "$BATS_TEST_TMPDIR/static"
+	assert_failure 1
+	assert_line --partial 'statically linked'
+	echo 'int main(void) { return 0; }' | cc -shared -xc - -o "$BATS_TEST_TMPDIR/libgnutls.so"
+	echo 'int main(void) { return 0; }' |
+		cc -xc - -o "$BATS_TEST_TMPDIR/gnutls" -Wl,--no-as-needed -L"$BATS_TEST_TMPDIR" -lgnutls -Wl,-rpath,"$BATS_TEST_TMPDIR"
+	check "$BATS_TEST_TMPDIR/gnutls"
+	assert_failure 1
+	assert_line --partial 'GnuTLS is not covered'
+}
+
+@test "OpenSSL inside the executable: recognised, and left alone by the library" {
+	build_static_ssl "$BATS_TEST_TMPDIR/inside"
+	check "$BATS_TEST_TMPDIR/inside"
+	assert_failure 1
+	assert_line --regexp '^inside the program: +OpenSSL'
+	RUDE=$BATS_TEST_TMPDIR JUDGE_ARGS=(--silent-end)
+	play '' client 1.3 inside
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	said=$SAID
+	play "$SHIM" client 1.3 inside
+	assert_equal "$(verdict_of "$RESULT") $SAID" "truncated $said"
+}
+
+@test "a script is judged by what runs it; where no TLS library is linked, nothing can be told yet" {
+	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/script"
+	chmod +x "$BATS_TEST_TMPDIR/script"
+	check "$BATS_TEST_TMPDIR/script"
+	assert_failure 3
+	assert_line --regexp '^runs: +/.*sh$'
+	assert_line --regexp '^verdict: +unknown$'
+}
+
+@test "a process: whether the library is loaded, and its connections" {
+	local pid
+	for library in '' "$SHIM"; do
+		start_judge --tls 1.3 --no-tickets --timeout-ms 60000
+		LD_PRELOAD=$library openssl s_client -quiet -connect "127.0.0.1:$JUDGE_PORT" \
+			< <(exec sleep 60) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+		pid=$!
+		STARTED+=("$pid")
+		until grep -q verify "$BATS_TEST_TMPDIR/out"; do kill -0 "$pid" && sleep 0.01; done
+		check "$pid"
+		assert_line --regexp '^open connections: +1$'
+		assert_line --regexp '^tls library: +OpenSSL 3'
+		if [ "$library" ]; then
+			assert_success
+			assert_line --regexp '^loaded: +yes$'
+		else
+			assert_failure 1
+			assert_line --partial 'the library is not loaded'
+		fi
+		kill "$pid"
+	done
+}
+
+@test "--json holds the same" {
+	check --json "$BUILD/tests/rude/free_then_close"
+	assert_success
+	assert_equal "$(jq -r '.verdict, .v, (.missed | length), (.tls[0] | split(" ")[0])' <<<"$output" | tr '\n' ' ')" 'covered 1 0 OpenSSL '
+}
+
+@test "bad input gets one line and status 2" {
+	local args
+	for args in '--none' '' 'a b' 'no-such-program' '4194305'; do
+		# shellcheck disable=SC2086 # split on purpose
+		check $args
+		assert_failure 2
+		assert_equal "${#lines[@]}" 1
+		assert_line --partial 'closenotify-check: '
+	done
+}
