@@ -340,8 +340,26 @@ CLOSENOTIFY_ONLY=curl,w*" ]
 @test "the help and the manual page know every option" {
 	"$wrapper" --help | grep -oE -- '(^ +|, )--?[a-zA-Z-]+' | grep -oE -- '-+[a-zA-Z-]+' | sort >"$BATS_TEST_TMPDIR/help"
 	grep '^\.It Fl' "$source_script.1" | grep -oE 'Fl [a-zA-Z-]+' | sed 's/Fl /-/' | sort >"$BATS_TEST_TMPDIR/manual"
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -eq 21 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -eq 23 ]
 	diff "$BATS_TEST_TMPDIR/help" "$BATS_TEST_TMPDIR/manual"
+}
+
+@test "--deep names the companion beside the library, and only if it is there" {
+	cp "$stub" "$BATS_TEST_TMPDIR/libclosenotify.so"
+	export CLOSENOTIFY_LIBRARY=$BATS_TEST_TMPDIR/libclosenotify.so
+	run "$wrapper" --deep true
+	[ "$status" -eq 125 ]
+	[[ $output = *"no readable library at $BATS_TEST_TMPDIR/libclosenotify-deep.so"* ]]
+	: >"$BATS_TEST_TMPDIR/libclosenotify-deep.so"
+	run "$wrapper" --deep --print-env
+	[ "$status" -eq 0 ]
+	[[ $'\n'$output$'\n' = *$'\n'"LD_AUDIT=$BATS_TEST_TMPDIR/libclosenotify-deep.so"$'\n'* ]]
+}
+
+@test "--reach runs nothing and says what would run" {
+	run "$wrapper" --reach true
+	[ "$status" -eq 0 ]
+	[[ $output = "runs /"*"/true" ]]
 }
 
 checkout() { # DIRECTORY: a tree as after `make`
