@@ -299,17 +299,12 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn))
 
 /* --- the gate --- */
 
-void cn_conn_enter(struct cn_conn *conn)
+void cn_conn_wait_to_enter(struct cn_conn *conn)
 {
-	while (atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED) {
+	do {
 		atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_relaxed);
 		sched_yield(); /* the other encrypts 24 bytes and sends them without blocking */
-	}
-}
-
-void cn_conn_leave(struct cn_conn *conn)
-{
-	atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_release);
+	} while (atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED);
 }
 
 bool cn_conn_claim(struct cn_conn *conn)

@@ -140,13 +140,26 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn));
 
 /* A thread goes into a library call on this session and comes out again. One that never comes out (cancelled, or a
  * jump) leaves the session to the program for good. */
-void cn_conn_enter(struct cn_conn *conn);
-void cn_conn_leave(struct cn_conn *conn);
+static inline void cn_conn_enter(struct cn_conn *conn);
+static inline void cn_conn_leave(struct cn_conn *conn);
 
 /* Claims the connection for a farewell. Another farewell is waited for: it never blocks. False when threads
  * are inside. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
 bool cn_conn_claim(struct cn_conn *conn);
 void cn_conn_release(struct cn_conn *conn);
+
+void cn_conn_wait_to_enter(struct cn_conn *conn);
+
+static inline void cn_conn_enter(struct cn_conn *conn)
+{
+	if (__builtin_expect(atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED, 0))
+		cn_conn_wait_to_enter(conn);
+}
+
+static inline void cn_conn_leave(struct cn_conn *conn)
+{
+	atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_release);
+}
 
 static inline void cn_conn_note(struct cn_conn *conn, uint32_t facts)
 {

@@ -92,6 +92,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),
+		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
 		.undelivered = socket->tcp && socket->unsent > 0 && !socket->peer_shut,
 	};
 }

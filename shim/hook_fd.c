@@ -208,18 +208,25 @@ static inline bool nobody_seeks(void)
 	return __builtin_expect(!atomic_load_explicit(&cn_seekers, memory_order_relaxed), 1);
 }
 
+static __attribute__((noinline)) ssize_t watched_write(int fd, const void *bytes, size_t length)
+{
+	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->write(fd, bytes, length));
+}
+
 EXPORT ssize_t write(int fd, const void *bytes, size_t length)
 {
-	if (nobody_seeks())
-		return cn_libc()->write(fd, bytes, length);
-	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->write(fd, bytes, length));
+	return nobody_seeks() ? cn_libc()->write(fd, bytes, length) : watched_write(fd, bytes, length);
+}
+
+static __attribute__((noinline)) ssize_t watched_send(int fd, const void *bytes, size_t length, int flags)
+{
+	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->send(fd, bytes, length, flags));
 }
 
 EXPORT ssize_t send(int fd, const void *bytes, size_t length, int flags)
 {
-	if (nobody_seeks())
-		return cn_libc()->send(fd, bytes, length, flags);
-	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->send(fd, bytes, length, flags));
+	return nobody_seeks() ? cn_libc()->send(fd, bytes, length, flags)
+			      : watched_send(fd, bytes, length, flags);
 }
 
 EXPORT ssize_t sendto(int fd, const void *bytes, size_t length, int flags, __CONST_SOCKADDR_ARG to,
@@ -232,9 +239,9 @@ EXPORT ssize_t sendto(int fd, const void *bytes, size_t length, int flags, __CON
 
 EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-	if (nobody_seeks())
-		return cn_libc()->writev(fd, parts, count);
-	return sent(fd, parts, count > 0 ? (size_t)count : 0, cn_libc()->writev(fd, parts, count));
+	ssize_t put = cn_libc()->writev(fd, parts, count);
+
+	return nobody_seeks() ? put : sent(fd, parts, count > 0 ? (size_t)count : 0, put);
 }
 
 static void handed_over(const struct msghdr *message)

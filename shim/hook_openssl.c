@@ -17,6 +17,13 @@ struct call {
 
 static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 {
+	struct cn_tls *first = atomic_load_explicit(&cn_libraries[0], memory_order_acquire);
+	const uintptr_t *words = (const void *)ssl;
+
+	/* In OpenSSL 1.1 and 3.0 it is the second word, from 3.2 on the third and fourth. */
+	if (__builtin_expect(first && ssl, 1) &&
+	    (words[1] - first->start < first->length || words[3] - first->start < first->length))
+		return first;
 	return cn_tls_of((const void *const *)ssl, ssl ? SESSION_WORDS : 0, caller);
 }
 
@@ -170,15 +177,10 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length)
 	cn_guard_leave(guard);
 }
 
-/* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see; `length`: of a write, SIZE_MAX if it is
- * not known, 0 for all other calls. */
-static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t length)
+static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, bool ok, int ret,
+						size_t length)
 {
-	struct cn_conn *conn = call.conn;
-
-	if (!conn)
-		return;
-	if (__builtin_expect(!ok, 0))
+	if (!ok)
 		note_failure(conn, ssl, ret, length);
 	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
@@ -193,8 +195,22 @@ static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t le
 			cn_conn_note(conn, CN_ESTABLISHED);
 		cn_guard_leave(guard);
 	}
-	if (__builtin_expect(conn->share != NULL, 0))
+	if (conn->share)
 		cn_share_speak(conn->share);
+}
+
+/* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see; `length`: of a write, SIZE_MAX if it is
+ * not known, 0 for all other calls. */
+static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t length)
+{
+	struct cn_conn *conn = call.conn;
+
+	if (!conn)
+		return;
+	if (__builtin_expect(!ok || conn->share || !cn_conn_has(conn, CN_ESTABLISHED) ||
+				     cn_conn_has(conn, CN_WRITE_PENDING),
+			     0))
+		note_call(conn, ssl, ok, ret, length);
 	cn_conn_leave(conn);
 }
 

@@ -32,9 +32,10 @@ static struct cn_plan deliver(const struct cn_facts *f, enum cn_cause cause, enu
 
 	if (f->thread_inside || f->abort_requested)
 		return leave_alone(reason);
-	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. */
+	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. At exit
+	 * stdio has yet to flush, plain text perhaps, when TLS is over; FIN comes soon enough. */
 	return (struct cn_plan){
-		.half_close = ends,
+		.half_close = ends && !(cause == CN_CAUSE_EXIT && f->session_gone),
 		.drain = ends,
 		.spare_reading = cause == CN_CAUSE_SHUTDOWN_BOTH && f->session_gone && f->undelivered,
 		.reason = reason,
@@ -93,8 +94,11 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 	if (f->abort_requested)
 		return leave_alone(CN_ABORT_REQUESTED);
 
+	/* 11: what follows when both have said it is plain text (RFC 4217's CCC), and not ours to read or end. */
+	if (f->said && f->over)
+		return leave_alone(CN_CLEAN);
 	if (f->said)
-		return deliver(f, cause, CN_CLEAN); /* 11 */
+		return deliver(f, cause, CN_CLEAN);
 	if (f->said_by_shim)
 		return deliver(f, cause, f->write_pending || f->alert_pending ? CN_COMPLETED : CN_REPAIRED);
 

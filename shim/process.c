@@ -24,11 +24,7 @@
 
 /* --- this process --- */
 
-/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */
-static struct process_page {
-	_Atomic uint32_t name;
-	pid_t pid;
-} * process_page;
+struct cn_process_page *cn_process_page;
 static uint32_t process_name;
 
 /* One page that the whole family shares. */
@@ -45,29 +41,24 @@ static void *map_shared(size_t size)
 
 static void name_process(void)
 {
-	process_page->pid = getpid();
-	atomic_store(&process_page->name, ++process_name);
+	cn_process_page->pid = getpid();
+	atomic_store(&cn_process_page->name, ++process_name);
 }
 
 static _Atomic uint32_t raw_forks_here; /* by a call that a hook saw */
 static _Atomic bool raw_fork_under_way; /* so the child, which inherits this, need not tell */
 
-uint32_t cn_process(void)
+uint32_t cn_process_born(void)
 {
-	uint32_t name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
-
-	if (__builtin_expect(!name, 0)) { /* born without atfork handlers: let the others know */
-		if (!atomic_exchange(&raw_fork_under_way, false) && family)
-			atomic_fetch_add(&family->raw_forks, 1);
-		name_process();
-		name = atomic_load_explicit(&process_page->name, memory_order_relaxed);
-	}
-	return name;
+	if (!atomic_exchange(&raw_fork_under_way, false) && family) /* let the others know */
+		atomic_fetch_add(&family->raw_forks, 1);
+	name_process();
+	return atomic_load_explicit(&cn_process_page->name, memory_order_relaxed);
 }
 
 bool cn_process_is_real(void)
 {
-	return cn_process() && getpid() == process_page->pid;
+	return cn_process() && getpid() == cn_process_page->pid;
 }
 
 uint32_t cn_raw_forks(void)
@@ -111,7 +102,7 @@ static bool abandoned(struct cn_share *share)
 	for (int i = 0; i < CN_HOLDERS; i++) {
 		pid_t pid = atomic_load(&share->holders[i]);
 
-		if (pid && pid != process_page->pid && (pid == PENDING || !dead(pid)))
+		if (pid && pid != cn_process_page->pid && (pid == PENDING || !dead(pid)))
 			return false;
 	}
 	return !atomic_load(&share->many);
@@ -157,7 +148,7 @@ static bool enlist(struct cn_share *share, pid_t pid, pid_t in_place_of)
 
 void cn_share_leave(struct cn_share *share)
 {
-	enlist(share, 0, process_page->pid);
+	enlist(share, 0, cn_process_page->pid);
 	while (atomic_flag_test_and_set(&shares_busy))
 		sched_yield();
 	if (retired_count < RETIRED_KEPT)
@@ -167,7 +158,7 @@ void cn_share_leave(struct cn_share *share)
 
 void cn_share_speak(struct cn_share *share)
 {
-	pid_t nobody = 0, self = process_page->pid;
+	pid_t nobody = 0, self = cn_process_page->pid;
 
 	if (atomic_load_explicit(&share->speaker, memory_order_relaxed) == self)
 		return;
@@ -182,7 +173,7 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited)
 	if (atomic_load(&share->mixed))
 		return false;
 	/* A child that never spoke does not vouch for what a parent that may have crashed had still to send. */
-	return speaker == process_page->pid || (speaker == 0 && !inherited);
+	return speaker == cn_process_page->pid || (speaker == 0 && !inherited);
 }
 
 /* "/proc/PID/fd" without stdio. */
@@ -240,7 +231,7 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 	for (int i = 0; i < CN_HOLDERS; i++) {
 		pid_t pid = atomic_load(&share->holders[i]);
 
-		if (!pid || pid == process_page->pid)
+		if (!pid || pid == cn_process_page->pid)
 			continue;
 		if (pid == PENDING || (!dead(pid) && has_socket(pid, status.st_ino)))
 			return true;
@@ -252,7 +243,7 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 
 static void share_before_fork(struct cn_conn *conn)
 {
-	pid_t self = process_page->pid;
+	pid_t self = cn_process_page->pid;
 
 	if (!conn->tls || conn->process != cn_process() || !atomic_load(&conn->descriptors))
 		return;
@@ -281,7 +272,8 @@ static uint32_t parent_name;
 static void adopt_after_fork(struct cn_conn *conn)
 {
 	/* No share, or no place in it: the connection stays the parent's. */
-	if (conn->process != parent_name || !conn->share || !enlist(conn->share, process_page->pid, PENDING))
+	if (conn->process != parent_name || !conn->share ||
+	    !enlist(conn->share, cn_process_page->pid, PENDING))
 		return;
 	if (getppid() == 0) /* a pid namespace of its own: the others can't look us up */
 		atomic_store(&conn->share->many, true);
@@ -305,13 +297,13 @@ static void in_child(void)
 
 void cn_processes_start(void)
 {
-	static struct process_page fallback;
+	static struct cn_process_page fallback;
 	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
 
 	if (page && madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
-		process_page = page;
+		cn_process_page = page;
 	else
-		process_page =
+		cn_process_page =
 			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
 	family = map_shared(sizeof(*family));
 	name_process();

@@ -30,7 +30,7 @@ struct cn_conn;
 void cn_processes_start(void);
 
 /* A name for this process that changes with every fork, raw clone included; vfork children share their parent's. */
-uint32_t cn_process(void);
+static inline uint32_t cn_process(void);
 
 /* False in a vfork child, which runs in its parent's memory. One system call. */
 bool cn_process_is_real(void);
@@ -52,5 +52,22 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd);
 
 /* This process has closed its last descriptor of it. */
 void cn_share_leave(struct cn_share *share);
+
+/* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */
+struct cn_process_page {
+	_Atomic uint32_t name;
+	pid_t pid;
+};
+extern struct cn_process_page *cn_process_page;
+
+/* The first look of a process that was born without atfork handlers. */
+uint32_t cn_process_born(void);
+
+static inline uint32_t cn_process(void)
+{
+	uint32_t name = atomic_load_explicit(&cn_process_page->name, memory_order_relaxed);
+
+	return __builtin_expect(name != 0, 1) ? name : cn_process_born();
+}
 
 #endif

@@ -9,10 +9,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-
-#define LIBRARIES 8
 
 struct cn_libc cn_libc_table;
 
@@ -102,7 +99,7 @@ static const struct link_map *any_libssl(const struct link_map *own)
 }
 
 /* Where in memory the object lies: from its ELF header to the end of its last segment. */
-static void extent(const struct link_map *map, struct cn_tls *tls)
+static void settle(struct cn_tls *tls, const struct link_map *map)
 {
 	const ElfW(Ehdr) *header = (const void *)map->l_addr;
 	const ElfW(Phdr) *segment = (const void *)(map->l_addr + header->e_phoff);
@@ -115,7 +112,7 @@ static void extent(const struct link_map *map, struct cn_tls *tls)
 	}
 }
 
-static struct cn_tls *_Atomic libraries[LIBRARIES];
+struct cn_tls *_Atomic cn_libraries[CN_LIBRARIES];
 
 /* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a
  * thread in a constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one
@@ -125,8 +122,8 @@ static struct cn_tls *library_of(const struct link_map *home)
 	struct cn_tls *ours = NULL, *seen;
 	void *handle;
 
-	for (unsigned char i = 0; i < LIBRARIES; i++) {
-		seen = atomic_load_explicit(&libraries[i], memory_order_acquire);
+	for (unsigned char i = 0; i < CN_LIBRARIES; i++) {
+		seen = atomic_load_explicit(&cn_libraries[i], memory_order_acquire);
 		if (!seen) {
 			/* The handle is kept: a libssl stays loaded once used, as its own -z nodelete already
 			 * makes it. */
@@ -134,8 +131,8 @@ static struct cn_tls *library_of(const struct link_map *home)
 			    (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
 				return NULL;
 			ours->id = i;
-			extent(home, ours);
-			if (atomic_compare_exchange_strong(&libraries[i], &seen, ours))
+			settle(ours, home);
+			if (atomic_compare_exchange_strong(&cn_libraries[i], &seen, ours))
 				return ours;
 		}
 		if (seen->home == home) {
@@ -177,8 +174,7 @@ struct cn_tls *cn_tls_of(const void *const *words, int count, const void *caller
 {
 	struct cn_tls *tls;
 
-	for (int l = 0; l < LIBRARIES && (tls = atomic_load_explicit(&libraries[l], memory_order_acquire));
-	     l++) {
+	for (int l = 0; l < CN_LIBRARIES && (tls = atomic_load(&cn_libraries[l])); l++) {
 		for (int i = 0; i < count; i++) {
 			if ((uintptr_t)words[i] - tls->start < tls->length)
 				return tls;

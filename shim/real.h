@@ -4,6 +4,7 @@
 #ifndef CN_REAL_H
 #define CN_REAL_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -53,6 +54,11 @@ static inline const struct cn_libc *cn_libc(void)
 		cn_libc_find();
 	return &cn_libc_table;
 }
+
+#define CN_LIBRARIES 8
+
+/* The TLS libraries met so far, the rest NULL. */
+extern struct cn_tls *_Atomic cn_libraries[CN_LIBRARIES];
 
 /* The TLS library that an object of its making belongs to: among the first `count` words of it is a pointer to the library's
  * table of methods (SSL: OpenSSL 1.1 to 3.6 among the first 4). NULL if no library can be found. Any thread. The

@@ -288,6 +288,16 @@ never_closed() {
 	unchanged exec_fails closed
 }
 
+@test "plain_at_exit: both have said goodbye, plain text follows at exit" {
+	JUDGE_ARGS=(--linger-open-ms 5000)
+	unchanged plain_at_exit unclean
+}
+
+@test "plain_by_spawned: both have said goodbye, a spawned program writes plain text" {
+	JUDGE_ARGS=(--linger-open-ms 5000)
+	unchanged plain_by_spawned unclean
+}
+
 @test "handed_over: the descriptor was sent to another process" {
 	unchanged handed_over truncated client
 }

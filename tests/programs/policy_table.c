@@ -29,7 +29,8 @@ enum {
 	ONE_RECORD = 1 << 16,
 	SESSION_GONE = 1 << 17,
 	UNDELIVERED = 1 << 18,
-	ALL = (1 << 19) - 1,
+	OVER = 1 << 19,
+	ALL = (1 << 20) - 1,
 	USUAL = OWNER | ESTABLISHED,
 };
 
@@ -61,6 +62,7 @@ static const struct {
 	FACT(ONE_RECORD, one_record),
 	FACT(SESSION_GONE, session_gone),
 	FACT(UNDELIVERED, undelivered),
+	FACT(OVER, over),
 #undef FACT
 };
 
@@ -146,7 +148,7 @@ static struct cn_plan plan_of(enum deeds deeds, enum cn_reason reason, unsigned 
 	return (struct cn_plan){
 		.alert = deeds >= GOODBYE,
 		.finish_write = deeds == FINISH,
-		.half_close = end,
+		.half_close = end && !(cause == CN_CAUSE_EXIT && (bits & SESSION_GONE)),
 		.drain = end,
 		.spare_reading = deeds != NOTHING && cause == CN_CAUSE_SHUTDOWN_BOTH &&
 				 (bits & SESSION_GONE) && (bits & UNDELIVERED),
@@ -257,6 +259,7 @@ static const struct {
 	 CN_REPAIRED,
 	 false},
 	{"11 said by the program", USUAL | SAID, {0}, DELIVER, CN_CLEAN, false},
+	{"11 said by both", USUAL | SAID | OVER | SESSION_GONE, {0}, NOTHING, CN_CLEAN, false},
 	{"11 SENT stands in the session after it", USUAL | SAID | IS_QUIET, {0}, DELIVER, CN_CLEAN, false},
 	{"11 and then a bad exit", USUAL | SAID | UNCLEAN, {0}, DELIVER, CN_CLEAN, false},
 	{"11 and then the peer's reset", USUAL | SAID | PEER_TRUNCATED, {0}, DELIVER, CN_CLEAN, false},
@@ -389,6 +392,10 @@ static bool row_10(const struct question *q)
 {
 	return open_question(q, UNCLEAN) && q->cause == CN_CAUSE_EXIT && !q->rules.exit_always;
 }
+static bool row_11_over(const struct question *q)
+{
+	return has(q, SAID) && has(q, OVER);
+}
 static bool row_11(const struct question *q)
 {
 	return has(q, SAID);
@@ -441,6 +448,7 @@ static const struct {
 	{row_8, CN_ABORT_REQUESTED, NOTHING, ANY_TIME},
 	{row_9, CN_QUIET, NOTHING, BEFORE},
 	{row_10, CN_UNCLEAN_EXIT, NOTHING, BEFORE},
+	{row_11_over, CN_CLEAN, NOTHING, AFTER},
 	{row_11, CN_CLEAN, DELIVER, AFTER},
 	{ours_completed, CN_COMPLETED, DELIVER, AFTER},
 	{ours_is_out, CN_REPAIRED, DELIVER, AFTER},
@@ -503,7 +511,10 @@ static void check_invariants(const struct question *q, struct cn_plan plan)
 	      "a touched connection that is not ours to touch", q);
 	never(touches && has(q, FATAL | PEER_TRUNCATED | UNSUPPORTED) && !has(q, SAID | SAID_BY_SHIM),
 	      "a touched connection that is broken", q);
-	never(plan.half_close != plan.drain, "half-close without drain, or drain without half-close", q);
+	never(plan.half_close && !plan.drain, "half-close without drain", q);
+	never(plan.drain && !plan.half_close && !(q->cause == CN_CAUSE_EXIT && has(q, SESSION_GONE)),
+	      "drain without half-close", q);
+	never(touches && has(q, SAID) && has(q, OVER), "a touched socket on which TLS is over", q);
 	never(plan.half_close && !takes_descriptor(q->cause), "a half-close although the descriptor stays",
 	      q);
 	never(plan.alert && takes_descriptor(q->cause) && !plan.half_close, "an alert at the end without FIN",
