@@ -9,7 +9,7 @@ load cases
 
 setup_file() {
 	make_certs
-	"$PROJECT/tests/sysroot" add -q host python3 ncat socat
+	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql-15 apache2-bin
 }
 
 setup() {
@@ -173,4 +173,239 @@ python_send_fds() { python_serves send_fds; }
 
 letters_100() {
 	for _ in {1..100}; do letters 100; done | hash_of
+}
+
+# --- postgresql: a process for each connection, and a BIO of its own ---
+
+# wait_for PATTERN FILE [COUNT]: until so many lines of it match, as long as $SERVER lives.
+wait_for() {
+	local count
+	until count=$(grep -cE "$1" "$2" 2>/dev/null) || true && [ "${count:-0}" -ge "${3-1}" ]; do
+		kill -0 "$SERVER" || { cat "$WORK/err" >&2 && return 1; }
+		sleep 0.01
+	done
+}
+
+# let_in: another user may come to the files of this test.
+let_in() {
+	local directory
+	for directory in "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR" "$WORK"; do
+		chmod go+x "$directory"
+	done
+}
+
+# watched COMMAND...: as program, and what its processes say on sockets is in $WORK/trace.
+watched() {
+	local with=()
+	[ "$WITH" = without ] || with=(--env "LD_PRELOAD=$SHIM")
+	exec strace -D -qq -f --seccomp-bpf -yy -o trace -e signal=none \
+		-e trace=sendto,sendmsg,sendmmsg,write,writev,sendfile,shutdown,exit_group \
+		"$PROJECT/tests/sysroot" run "${with[@]}" host -- "$@"
+}
+
+# each_spoken_by_one COUNT: on each of at least so many accepted connections one process spoke or half-closed, never
+# the one that listens. The server has ended.
+each_spoken_by_one() {
+	local speakers
+	until grep -qE "^$SERVER +exit_group" "$WORK/trace"; do sleep 0.01; done
+	speakers=$(sed -nE "s/^([0-9]+) +[a-z]+\([0-9]+<TCP:\[127\.0\.0\.1:$PORT->([0-9.:]+)\]>.*/\2 \1/p" \
+		"$WORK/trace" | sort -u)
+	assert [ "$(wc -l <<<"$speakers")" -ge "$1" ]
+	assert_equal "$(cut -d' ' -f1 <<<"$speakers" | uniq -d)" ''
+	refute_regex "$speakers" " $SERVER( |\$)"
+}
+
+# initdb once, then a copy of it for each run.
+new_database() {
+	local pristine=$BATS_FILE_TMPDIR/data
+	if [ ! -d "$pristine" ]; then
+		mkdir "$pristine"
+		inside chown postgres: "$pristine"
+		chmod go+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/file" "$BATS_FILE_TMPDIR"
+		inside "${AS_POSTGRES[@]}" "$POSTGRES/initdb" -D "$pristine" -N -A trust --locale=C.UTF-8 >/dev/null
+		cp "$CERT" "$KEY" "$pristine"
+		inside chown postgres: "$pristine"/{cert,key}.pem
+		chmod 600 "$pristine/key.pem"
+	fi
+	cp -a "$pristine" "$WORK/data"
+	inside chown postgres: "$WORK"
+}
+
+AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+POSTGRES=/usr/lib/postgresql/15/bin
+
+postgres() {
+	watched "${AS_POSTGRES[@]}" $POSTGRES/postgres -D data -p "$PORT" -k "$WORK" -h 127.0.0.1 -F \
+		-c ssl=on -c ssl_cert_file=cert.pem -c ssl_key_file=key.pem
+}
+
+psql() {
+	(program $POSTGRES/psql -XAtq -c "$1" "host=127.0.0.1 port=$PORT user=postgres dbname=postgres sslmode=require
+		ssl_min_protocol_version=TLSv$TLS ssl_max_protocol_version=TLSv$TLS")
+}
+
+held() {
+	inside python3 "$PROJECT/tests/clients/held.py" "$1" "$PORT" "$TLS" "${@:2}"
+}
+
+# The sessions of one server; what the clients say of them.
+postgres_sessions() {
+	local pids=() i backend
+	for TLS in 1.2 1.3; do
+		for i in 1 2; do
+			psql 'select version from pg_stat_ssl where pid = pg_backend_pid()'
+		done
+		for i in 1 2 3; do
+			psql "$BIG" | hash_of >"$WORK/big.$i" 3>&- &
+			pids+=($!)
+		done
+		wait "${pids[@]}"
+		cat "$WORK"/big.*
+		held postgres_query "select repeat('x', 300000)"
+
+		held postgres_idle >"$WORK/idle" 3>&- &
+		pids+=($!)
+		wait_for '^[0-9]+$' "$WORK/idle"
+		psql "select pg_terminate_backend($(cat "$WORK/idle"))"
+		wait "${pids[@]}"
+		tail -n +2 "$WORK/idle"
+	done
+}
+
+@test "postgresql: sessions, one terminated, the postmaster's stop; all as without" {
+	local i idle big text expected=
+	[ "$EUID" -eq 0 ] || skip 'postgres refuses to run as root, and only root can become another user'
+	BIG="select repeat('x', 100) from generate_series(1, 10000)"
+	big=$(yes "$(printf 'x%.0s' {1..100})" | head -n 10000 | hash_of)
+	text="300006 $({ printf '\0\1\0\4\223\340' && yes x | tr -d '\n' | head -c 300000; } | hash_of)" # as on the wire
+	for TLS in 1.2 1.3; do
+		expected+=$(printf '%s\n' TLSv$TLS TLSv$TLS "$big" "$big" "$big" "$text closed" t 'SFATAL C57P01' closed)$'\n'
+	done
+	for WITH in without with; do
+		new_work
+		let_in
+		new_database
+		PORT=$(free_port)
+		start postgres
+		SERVER=$!
+		wait_for 'ready to accept connections' "$WORK/err"
+		postgres_sessions >"$WORK/said"
+		held postgres_idle >"$WORK/idle" 3>&- &
+		idle=$!
+		wait_for '^[0-9]+$' "$WORK/idle"
+		finish "$SERVER" INT
+		wait "$idle"
+		tail -n +2 "$WORK/idle" >>"$WORK/said"
+		assert_equal "$WITH: $STATUS $(cat "$WORK/said")" "$WITH: 0 ${expected}SFATAL C57P01"$'\n'closed
+		each_spoken_by_one 17
+	done
+}
+
+# --- apache2, prefork: the children accept, the parent restarts them ---
+
+# It signals its whole process group, which must not be ours.
+apache() {
+	local modules=/usr/lib/apache2/modules
+	cat >conf <<-END
+		ServerRoot $WORK
+		DefaultRuntimeDir $WORK
+		ServerName localhost
+		PidFile pid
+		ErrorLog /dev/stderr
+		User www-data
+		Group www-data
+		LoadModule mpm_prefork_module $modules/mod_mpm_prefork.so
+		LoadModule authz_core_module $modules/mod_authz_core.so
+		LoadModule ssl_module $modules/mod_ssl.so
+		StartServers 2
+		Listen 127.0.0.1:$PORT
+		DocumentRoot $WORK
+		KeepAlive On
+		KeepAliveTimeout 1
+		SSLEngine on
+		SSLCertificateFile $CERT
+		SSLCertificateKeyFile $KEY
+	END
+	watched setsid apache2 -DFOREGROUND -f "$WORK/conf"
+}
+
+# The head of an answer has a date in it.
+whole_answers() {
+	jq -r '[.verdict, .close_notify, .bytes > 300000] | join(" ")' "$WORK"/judged.* | sort | uniq -c | sed 's/^ *//'
+}
+
+@test "apache2: prefork, KeepAlive, and a graceful restart in the middle of an answer; all as without" {
+	local get=(--request 'GET /small HTTP/1.0\r\n\r\n' --silent-end) client whole
+	[ "$EUID" -eq 0 ] || skip 'only root can become www-data'
+	whole="8000000 $(letters 8000000 | hash_of)"
+	for WITH in without with; do
+		for TLS in 1.2 1.3; do
+			new_work
+			let_in
+			letters 300000 >"$WORK/small"
+			letters 8000000 >"$WORK/file"
+			mkfifo "$WORK/go"
+			PORT=$(free_port)
+			start apache
+			SERVER=$!
+			wait_for 'resuming normal operations' "$WORK/err"
+			(cd "$WORK" && held http_half) >"$WORK/half" 3>&- &
+			client=$!
+			wait_for half "$WORK/half"
+			judge_all 3 5 "${get[@]}"
+			assert_equal "$(whole_answers)" '8 closed 1 true'
+			kill -USR1 "$SERVER"
+			wait_for 'resuming normal operations' "$WORK/err" 2
+			judge_all 3 5 "${get[@]}"
+			assert_equal "$(whole_answers)" '8 closed 1 true'
+			: >"$WORK/go"
+			wait "$client"
+			assert_equal "$WITH: $(cat "$WORK/half")" "$WITH: $(printf '%s\n' "$whole" half "$whole closed")"
+			finish "$SERVER" TERM
+			assert_equal "$STATUS" 0
+			each_spoken_by_one 17
+		done
+	done
+}
+
+# --- stunnel: under an inetd, and with a program behind it ---
+
+stunnel_inetd() {
+	printf '%s\n' 'foreground = yes' 'pid =' "cert = $CERT" "key = $KEY" 'exec = /bin/cat' 'execArgs = cat' >conf
+	program socat TCP-LISTEN:0,bind=127.0.0.1,fork "EXEC:stunnel4 $WORK/conf,nofork"
+}
+
+stunnel_exec() {
+	printf '%s\n' 'foreground = yes' 'pid =' "cert = $CERT" "key = $KEY" '[it]' 'accept = 127.0.0.1:0' \
+		'exec = /bin/cat' 'execArgs = cat' >conf
+	program stunnel4 "$WORK/conf"
+}
+
+@test "stunnel, started for each connection by an inetd: the echo comes back, all as without" {
+	serves_all stunnel_inetd 'closed 1' 'closed 1' 10000 "$(letters 10000 | hash_of)" \
+		--send 10000 --first both --first-after 10000
+}
+
+@test "stunnel exec: a program for each connection, the echo comes back, all as without" {
+	serves_all stunnel_exec 'closed 1' 'closed 1' 10000 "$(letters 10000 | hash_of)" \
+		--send 10000 --first both --first-after 10000
+}
+
+# --- processes as sshd has them: a listener, a monitor, a speaker (tests/rude/monitor_*.c) ---
+
+# monitored NAME WITHOUT WITH: so 10000 bytes end.
+monitored() {
+	local tls expected whole
+	whole="10000 $(letters 10000 | hash_of)"
+	for tls in 1.2 1.3; do
+		for expected in "$2" "$3"; do
+			WITH=$SHIM
+			[ "$expected" != "$2" ] || [ -n "${without_done-}" ] || WITH=
+			start_judge --tls "$tls" --no-tickets --silent-end
+			STATUS=0
+			SAID=$(LD_PRELOAD=$WITH timeout 60 "$BUILD/tests/rude/$1" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
+			assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
+			assert_equal "$(ends_of <(judge_result))" "1 $expected $whole"
+		done
+	done
 }
