@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: MIT
 # Unmodified programs in which more than one process holds a TLS connection. Each runs without the library first. Where
 # it was right it stays so, where it was wrong it is repaired, and a process that doesn't own a connection says nothing on it.
-# shellcheck disable=SC2153,SC2034 # STATUS, WORK and the like are what cases.bash sets and reads
+# shellcheck disable=SC2030,SC2031,SC2034,SC2153 # PORT, STATUS, WORK and the like are what cases.bash reads or sets
 
 load helper
 load cases
 
+OTHER=$BUILD/other
+
 setup_file() {
 	make_certs
-	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql-15 apache2-bin
+	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql-15 apache2-bin vsftpd
+	CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
 }
 
 setup() {
+	ROW=10 AT_ONCE=10
 	CERT=$PKI/cert.pem KEY=$PKI/key.pem
 	OWNERS=$PROJECT/tests/clients/owners.py
 }
@@ -46,12 +50,11 @@ ends_of() {
 	jq -r '[.verdict, .close_notify, .bytes, .sha256] | join(" ")' "$@" | sort | uniq -c | sed 's/^ *//'
 }
 
-# judge_all ROW AT-ONCE ARGS...: so many clients one after another, then so many at once. Sets ENDS.
+# judge_all ARGS...: ROW clients one after another, then AT_ONCE. Sets ENDS.
 judge_all() {
-	local row=$1 at_once=$2 pids=() i
-	shift 2
-	"$JUDGE" client --port "$PORT" --tls "$TLS" --repeat "$row" "$@" >"$WORK/judged.0"
-	for ((i = 1; i <= at_once; i++)); do
+	local pids=() i
+	"$JUDGE" client --port "$PORT" --tls "$TLS" --repeat "$ROW" "$@" >"$WORK/judged.0"
+	for ((i = 1; i <= AT_ONCE; i++)); do
 		"$JUDGE" client --port "$PORT" --tls "$TLS" "$@" >"$WORK/judged.$i" 3>&- &
 		pids+=($!)
 	done
@@ -59,19 +62,19 @@ judge_all() {
 	ENDS=$(ends_of "$WORK"/judged.*)
 }
 
-# serves_all NAME WITHOUT WITH BYTES HASH ARGS...: 20 connections end so without the library, and so with it.
+# serves_all NAME WITHOUT WITH BYTES HASH ARGS...: all of them end so without the library, and so with it.
 serves_all() {
 	local name=$1 without=$2 with=$3 whole="$4 $5" tls
 	shift 5
 	for tls in 1.2 1.3; do
 		start_server "$name" "$tls" without
-		judge_all 10 10 "$@"
+		judge_all "$@"
 		finish "$SERVER" TERM
-		assert_equal "$name, TLS $tls, without: $ENDS" "$name, TLS $tls, without: 20 $without $whole"
+		assert_equal "$name, TLS $tls, without: $ENDS" "$name, TLS $tls, without: $((ROW + AT_ONCE)) $without $whole"
 		start_server "$name" "$tls" with
-		judge_all 10 10 "$@"
+		judge_all "$@"
 		finish "$SERVER" TERM
-		assert_equal "$name, TLS $tls, with: $ENDS" "$name, TLS $tls, with: 20 $with $whole"
+		assert_equal "$name, TLS $tls, with: $ENDS" "$name, TLS $tls, with: $((ROW + AT_ONCE)) $with $whole"
 	done
 }
 
@@ -114,7 +117,7 @@ socat_system() { socat_serves 'SYSTEM:cat; true'; }
 # lives_through WITH WAY...: the client's connections meet other processes in these ways and go on; none says goodbye
 # without the library, and with it so many (each or none) do. Nothing but their own bytes is on any of them.
 lives_through() {
-	local with=$1 tls shim heard whole
+	local with=$1 tls shim expected whole
 	shift
 	whole="16 $(printf 'before and after' | hash_of)"
 	for tls in 1.2 1.3; do
@@ -122,21 +125,22 @@ lives_through() {
 			WITH=$shim
 			new_work
 			start_judge --tls "$tls" --connections $# --send 100 --send-when request --timeout-ms 60000
-			python_client() { program python3 "$OWNERS" client "$JUDGE_PORT" "${WAYS[@]}"; }
 			WAYS=("$@")
 			start python_client
 			finish $!
 			cat "$WORK/err"
 			judge_result $# >/dev/null
-			heard=$(jq -r '[.connection, .verdict, .close_notify] | join(" ")' <(tail -n +2 "$JUDGE_OUT"))
-			echo "TLS $tls, $shim: status $STATUS, $heard"
+			echo "TLS $tls, $shim: status $STATUS, $*"
+			jq -r '[.connection, .verdict, .close_notify] | join(" ")' <(tail -n +2 "$JUDGE_OUT")
 			assert_equal "$STATUS $(xargs <"$WORK/out")" "0 $(printf '%s 100\n' "$@" | xargs)"
-			[ "$shim" = with ] || with_now='truncated 0'
-			[ "$shim" = without ] || with_now=$with
-			assert_equal "$(ends_of <(tail -n +2 "$JUDGE_OUT"))" "$# $with_now $whole"
+			expected='truncated 0'
+			[ "$shim" = without ] || expected=$with
+			assert_equal "$(ends_of <(tail -n +2 "$JUDGE_OUT"))" "$# $expected $whole"
 		done
 	done
 }
+
+python_client() { program python3 "$OWNERS" client "$JUDGE_PORT" "${WAYS[@]}"; }
 
 @test "python3: subprocess and posix_spawn while a connection is open" {
 	lives_through 'closed 1' popen popen_keeps_open popen_passes popen_lives popen_forks \
@@ -163,12 +167,15 @@ python_process() { python_serves process_serves; }
 python_send_fds() { python_serves send_fds; }
 
 @test "python3: ForkingMixIn, with the handshake in the parent and in the child: the child says goodbye" {
+	local ROW=5 AT_ONCE=5
 	serves_all python_forking 'truncated 0' 'closed 1' 10000 "$(letters_100)" --send 100
 	serves_all python_forking_first 'truncated 0' 'closed 1' 10000 "$(letters_100)" --send 100
 }
 
 @test "python3: a process that got the connection by multiprocessing or send_fds says goodbye" {
+	local ROW=5 AT_ONCE=5
 	serves_all python_send_fds 'truncated 0' 'closed 1' 10000 "$(letters_100)" --send 100
+	ROW=2 AT_ONCE=1 serves_all python_process 'truncated 0' 'closed 1' 10000 "$(letters_100)" --send 100
 }
 
 letters_100() {
@@ -335,7 +342,7 @@ whole_answers() {
 }
 
 @test "apache2: prefork, KeepAlive, and a graceful restart in the middle of an answer; all as without" {
-	local get=(--request 'GET /small HTTP/1.0\r\n\r\n' --silent-end) client whole
+	local ROW=3 AT_ONCE=5 get=(--request 'GET /small HTTP/1.0\r\n\r\n' --silent-end) client whole
 	[ "$EUID" -eq 0 ] || skip 'only root can become www-data'
 	whole="8000000 $(letters 8000000 | hash_of)"
 	for WITH in without with; do
@@ -352,11 +359,11 @@ whole_answers() {
 			(cd "$WORK" && held http_half) >"$WORK/half" 3>&- &
 			client=$!
 			wait_for half "$WORK/half"
-			judge_all 3 5 "${get[@]}"
+			judge_all "${get[@]}"
 			assert_equal "$(whole_answers)" '8 closed 1 true'
 			kill -USR1 "$SERVER"
 			wait_for 'resuming normal operations' "$WORK/err" 2
-			judge_all 3 5 "${get[@]}"
+			judge_all "${get[@]}"
 			assert_equal "$(whole_answers)" '8 closed 1 true'
 			: >"$WORK/go"
 			wait "$client"
@@ -382,30 +389,143 @@ stunnel_exec() {
 }
 
 @test "stunnel, started for each connection by an inetd: the echo comes back, all as without" {
+	local ROW=5 AT_ONCE=5
 	serves_all stunnel_inetd 'closed 1' 'closed 1' 10000 "$(letters 10000 | hash_of)" \
 		--send 10000 --first both --first-after 10000
 }
 
 @test "stunnel exec: a program for each connection, the echo comes back, all as without" {
+	local ROW=5 AT_ONCE=5
 	serves_all stunnel_exec 'closed 1' 'closed 1' 10000 "$(letters 10000 | hash_of)" \
 		--send 10000 --first both --first-after 10000
 }
 
+# --- FTP servers over TLS: children that drop privileges, chroot and _exit ---
+
+vsftpd() {
+	cat >conf <<-END
+		listen=YES
+		listen_address=127.0.0.1
+		listen_port=$PORT
+		background=NO
+		anonymous_enable=YES
+		local_enable=NO
+		write_enable=YES
+		anon_upload_enable=YES
+		anon_root=$WORK/ftp
+		ftp_username=daemon
+		nopriv_user=nobody
+		no_anon_password=YES
+		secure_chroot_dir=/run/vsftpd/empty
+		seccomp_sandbox=NO
+		ssl_enable=YES
+		allow_anon_ssl=YES
+		force_anon_data_ssl=YES
+		force_anon_logins_ssl=YES
+		require_ssl_reuse=NO
+		ssl_ciphers=HIGH
+		rsa_cert_file=$CERT
+		rsa_private_key_file=$KEY
+	END
+	program vsftpd "$WORK/conf"
+}
+
+# It can't be installed beside vsftpd, so it has a root of its own, which sees this test's files only.
+proftpd() {
+	cp "$SHIM" "$CERT" "$KEY" .
+	cat >conf <<-END
+		ModulePath /usr/lib/proftpd
+		LoadModule mod_tls.c
+		ServerType standalone
+		DefaultAddress 127.0.0.1
+		UseIPv6 off
+		UseReverseDNS off
+		Port $PORT
+		User proftpd
+		Group nogroup
+		PidFile $WORK/pid
+		ScoreboardFile $WORK/scoreboard
+		SystemLog none
+		WtmpLog off
+		DelayEngine off
+		AuthPAM off
+		TLSEngine on
+		TLSRequired on
+		TLSECCertificateFile $WORK/cert.pem
+		TLSECCertificateKeyFile $WORK/key.pem
+		TLSOptions NoSessionReuseRequired
+		<Anonymous $WORK/ftp>
+			User ftp
+			Group ftp
+			UserAlias anonymous ftp
+			RequireValidShell off
+			<Limit WRITE>
+				AllowAll
+			</Limit>
+		</Anonymous>
+	END
+	SHIM=$WORK/libclosenotify.so CN_BUILD=$OTHER program proftpd -n -c "$WORK/conf"
+}
+
+# serves_ftp NAME END: files go both ways, and the control connection ends so, without as with.
+serves_ftp() {
+	local name=$1 end=$2 whole
+	[ "$EUID" -eq 0 ] || skip 'only root can become another user'
+	for WITH in without with; do
+		new_work
+		let_in
+		mkdir -m 755 "$WORK/ftp"
+		mkdir -m 777 "$WORK/ftp/in"
+		letters 300000 >"$WORK/ftp/file"
+		PORT=$(free_port)
+		start "$name"
+		SERVER=$!
+		port_of "$SERVER" >/dev/null
+		for TLS in 1.2 1.3; do
+			run held ftps
+			assert_equal "$WITH: $output" "$WITH: $(printf '%s\n' file in "300000 $(letters 300000 | hash_of)" "221 $end")"
+			assert cmp "$WORK/ftp/file" "$WORK/ftp/in/$TLS"
+		done
+		finish "$SERVER" TERM
+	done
+}
+
+@test "vsftpd: one child speaks TLS for another, which ends the connection; all as without" {
+	serves_ftp vsftpd truncated
+}
+
+@test "proftpd: descriptors to read and to write are not the same; all as without" {
+	serves_ftp proftpd closed
+}
+
 # --- processes as sshd has them: a listener, a monitor, a speaker (tests/rude/monitor_*.c) ---
 
-# monitored NAME WITHOUT WITH: so 10000 bytes end.
+# monitored NAME WITHOUT WITH: so its 10000 bytes end.
 monitored() {
-	local tls expected whole
+	local tls shim expected whole
 	whole="10000 $(letters 10000 | hash_of)"
 	for tls in 1.2 1.3; do
-		for expected in "$2" "$3"; do
-			WITH=$SHIM
-			[ "$expected" != "$2" ] || [ -n "${without_done-}" ] || WITH=
+		for shim in '' "$SHIM"; do
+			expected=$2
+			[ -z "$shim" ] || expected=$3
 			start_judge --tls "$tls" --no-tickets --silent-end
 			STATUS=0
-			SAID=$(LD_PRELOAD=$WITH timeout 60 "$BUILD/tests/rude/$1" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
+			SAID=$(LD_PRELOAD=$shim timeout 60 "$BUILD/tests/rude/$1" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
+			echo "$1, TLS $tls, ${shim:-without}: $(judge_result)"
 			assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
 			assert_equal "$(ends_of <(judge_result))" "1 $expected $whole"
 		done
 	done
+}
+
+@test "monitor_lets_go: the speaker, alone with the socket, is heard to end" {
+	monitored monitor_lets_go 'truncated 0' 'closed 1'
+}
+
+@test "monitor_waits: a speaker that is not alone, and a monitor whose keys are old, say nothing" {
+	monitored monitor_waits 'truncated 0' 'truncated 0'
+}
+
+@test "monitor_tidies_up: nothing comes after the speaker's own goodbye" {
+	monitored monitor_tidies_up 'closed 1' 'closed 1'
 }

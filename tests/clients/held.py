@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """held.py WAY PORT TLS [ARG]: clients that hold a connection while something happens to the server, and tell its end."""
+import ftplib
 import hashlib
+import io
 import socket
 import ssl
 import struct
@@ -81,15 +83,42 @@ def http_length(incoming):
     return length
 
 
-# --- both ---
+# --- FTP ---
+
+def ftps():
+    """Logs in, lists, downloads `file`, uploads it as in/TLS, and takes leave."""
+    class Strict(ssl.SSLSocket):
+        suppress_ragged_eofs = property(lambda self: False, lambda self, value: None)
+
+    context = strict_context()
+    context.sslsocket_class = Strict
+    with ftplib.FTP_TLS(context=context) as session:
+        session.connect(*address)
+        session.login()
+        session.prot_p()
+        session.retrlines('LIST', lambda line: print(line.split()[-1]))
+        stored = io.BytesIO()
+        session.retrbinary('RETR file', stored.write)
+        print(digest(stored.getvalue()))
+        session.storbinary('STOR in/' + tls, io.BytesIO(stored.getvalue()))
+        print(session.voidcmd('QUIT')[:3], end_of(session.sock.makefile('rb')))
+        session.close()
+
+
+# --- all ---
 
 def secure(connection):
+    return strict_context().wrap_socket(connection, suppress_ragged_eofs=False)
+
+
+def strict_context():
+    """Whose connections take an end without close_notify for an error."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.minimum_version = context.maximum_version = ssl.TLSVersion['TLSv' + tls.replace('.', '_')]
-    return context.wrap_socket(connection, suppress_ragged_eofs=False)
+    return context
 
 
 def digest(data):
@@ -97,10 +126,12 @@ def digest(data):
 
 
 def end_of(incoming):
-    """closed: by close_notify, and nothing before it."""
+    """closed: by close_notify, and nothing before it; truncated: without it."""
     try:
         return f'{len(more)} more' if (more := incoming.read()) else 'closed'
-    except (ssl.SSLError, OSError) as error:
+    except ssl.SSLError as error:
+        return 'truncated' if error.reason == 'UNEXPECTED_EOF_WHILE_READING' else str(error)
+    except OSError as error:
         return type(error).__name__
 
 
