@@ -508,7 +508,7 @@ monitored() {
 		for shim in '' "$SHIM"; do
 			expected=$2
 			[ -z "$shim" ] || expected=$3
-			start_judge --tls "$tls" --no-tickets --silent-end
+			start_judge --tls "$tls" --no-tickets
 			STATUS=0
 			SAID=$(LD_PRELOAD=$shim timeout 60 "$BUILD/tests/rude/$1" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
 			echo "$1, TLS $tls, ${shim:-without}: $(judge_result)"

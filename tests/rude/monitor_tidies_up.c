@@ -3,6 +3,16 @@
  * properly. Then the monitor, which still has the socket, tidies up. */
 #include "rude.h"
 
+static void __attribute__((noreturn)) speak(struct rude *r)
+{
+	rude_write(r->ssl, r->n);
+	while (SSL_shutdown(r->ssl) == 0) /* until the peer has answered: nothing stays unread */
+		;
+	SSL_free(r->ssl);
+	close(r->fd);
+	_exit(0);
+}
+
 static void __attribute__((noreturn)) watch(struct rude *r)
 {
 	pid_t speaker;
@@ -12,7 +22,7 @@ static void __attribute__((noreturn)) watch(struct rude *r)
 	rude_shake_hands(r->ssl);
 	speaker = fork();
 	if (!speaker)
-		_exit(rude_goes_on(r));
+		speak(r);
 	rude_wait_for(speaker);
 	SSL_free(r->ssl);
 	close(r->fd);
