@@ -10,37 +10,7 @@ setup_file() {
 }
 
 setup() {
-	RUDE=$BUILD/tests/rude
 	JUDGE_ARGS=()
-}
-
-# play LIBRARY ROLE TLS PROGRAM: one run against a judge with JUDGE_ARGS. Sets RESULT (the judge's last line), STATUS and
-# SAID (the program's output). No tickets unless JUDGE_ARGS ask for them: they arrive after the handshake, and
-# whether they are unread at close would be chance.
-play() {
-	local library=$1 role=$2 tls=$3 program=$RUDE/$4 args=(--tls "$3" "${JUDGE_ARGS[@]}") word='' port pid out
-	STATUS=0
-	if [ "$role" = client ]; then
-		[[ " ${args[*]}" = *\ --tickets* ]] || args+=(--no-tickets)
-		start_judge "${args[@]}"
-		SAID=$(LD_PRELOAD=$library timeout 60 "$program" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
-		judge_result >/dev/null
-		RESULT=$(tail -n 1 "$JUDGE_OUT")
-	else
-		out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
-		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" >"$out" 2>&1 3>&- &
-		pid=$!
-		STARTED+=("$pid")
-		until read -r word port <"$out" && [ "$word" = listening ]; do
-			kill -0 "$pid"
-			sleep 0.01
-		done
-		RESULT=$("$JUDGE" client --port "$port" "${args[@]}")
-		wait "$pid" || STATUS=$?
-		SAID=$(tail -n +2 "$out")
-	fi
-	echo "$4, $role, TLS $tls, ${library:-without}: status $STATUS $RESULT $SAID"
-	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
 }
 
 # What the judge received, and what the program saw of its own calls.

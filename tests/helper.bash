@@ -5,6 +5,7 @@ PROJECT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 BUILD=${CN_BUILD:-$PROJECT/build}
 SHIM=$BUILD/libclosenotify.so
 JUDGE=$BUILD/tests/judge
+RUDE=$BUILD/tests/rude
 PKI=$BUILD/tests/pki
 export PROJECT BUILD SHIM JUDGE PKI
 
@@ -64,6 +65,43 @@ judge_client() {
 judge_result() {
 	flock --timeout 120 "$JUDGE_OUT.lock" cat "$JUDGE_OUT.err" >&2 || return 1
 	sed -n "$((${1:-1} + 1))p" "$JUDGE_OUT" | grep .
+}
+
+# What play calls with the port before anybody connects to it; a test file may have one of its own.
+on_port() {
+	:
+}
+
+# play LIBRARY ROLE TLS PROGRAM: one run of tests/rude/PROGRAM against a judge with JUDGE_ARGS. Sets PORT, RESULT (the
+# judge's last line), STATUS and SAID (the program's output). No tickets unless JUDGE_ARGS ask for them: they arrive
+# after the handshake, and whether they are unread at close would be chance.
+play() {
+	local library=$1 role=$2 tls=$3 program=$RUDE/$4 args=(--tls "$3" "${JUDGE_ARGS[@]}") word='' pid out
+	STATUS=0
+	if [ "$role" = client ]; then
+		[[ " ${args[*]}" = *\ --tickets* ]] || args+=(--no-tickets)
+		start_judge "${args[@]}"
+		PORT=$JUDGE_PORT
+		on_port "$PORT"
+		SAID=$(LD_PRELOAD=$library timeout 60 "$program" "$PORT" "$tls" 2>&1) || STATUS=$?
+		judge_result 1 >/dev/null
+		RESULT=$(tail -n 1 "$JUDGE_OUT")
+	else
+		out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
+		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" >"$out" 2>&1 3>&- &
+		pid=$!
+		STARTED+=("$pid")
+		until read -r word PORT <"$out" && [ "$word" = listening ]; do
+			kill -0 "$pid"
+			sleep 0.01
+		done
+		on_port "$PORT"
+		RESULT=$("$JUDGE" client --port "$PORT" "${args[@]}")
+		wait "$pid" || STATUS=$?
+		SAID=$(tail -n +2 "$out")
+	fi
+	echo "$4, $role, TLS $tls, ${library:-without}: status $STATUS $RESULT $SAID"
+	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
 }
 
 # field NAME LINE: the value of one key, compact: a string bare, an array as JSON.
