@@ -25,22 +25,10 @@ static const struct {
 	const char *name;
 	char command;
 } verbs[] = {
-	{"shake", 'h'},
-	{"write", 'w'},
-	{"hear", 'p'},
-	{"close", 'c'},
-	{"free", 'f'},
-	{"exit", 'e'},
-	{"_exit", '_'},
-	{"exec", 'x'},
-	{"exec_without", 'X'},
-	{"killed", 'k'},
-	{"fork", 'F'},
-	{"vfork", 'V'},
-	{"_fork", 'U'},
-	{"raw", 'R'},
-	{"spawn", 'S'},
-	{"spawn_close", 's'},
+	{"shake", 'h'},        {"write", 'w'},  {"hear", 'p'},  {"close", 'c'},
+	{"free", 'f'},         {"exit", 'e'},   {"_exit", '_'}, {"exec", 'x'},
+	{"exec_without", 'X'}, {"killed", 'k'}, {"fork", 'F'},  {"vfork", 'V'},
+	{"_fork", 'U'},        {"raw", 'R'},    {"spawn", 'S'}, {"spawn_close", 's'},
 };
 
 /* --- in the two processes --- */
