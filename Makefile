@@ -87,8 +87,9 @@ test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
 
-soak: needs-build ## the model of the gate, searched whole and with each check taken out
+soak: needs-build ## the model of the gate and the races, whole and with each check taken out
 	@tests/model/run
+	@tests/races
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
