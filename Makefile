@@ -109,9 +109,10 @@ test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
 
-soak: needs-build ## the model of the gate, searched whole and with each check taken out
+soak: needs-build ## the model of the gate and the races, whole and with each check taken out
 	@tests/model/run
 	@tests/needs python3=python3 dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
+	@tests/races
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc

@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The fork matrix: one connection and two processes, by every way to bear the second, in every order of speaking,
+# closing, freeing and leaving. tests/fork_matrix.py makes the cases and says how each must end, tests/programs/
+# fork_matrix.c plays them, the judge hears them. Without the library nobody says goodbye; with it only who may.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+# play_matrix LIBRARY TLS: all scripts, in the background; sets HEARD (the judge's output), SAID (the program's), WAIT_FOR.
+play_matrix() {
+	start_judge --tls "$2" --connections "$(($(wc -l <"$SCRIPTS") + 1))" --no-tickets --silent-end --timeout-ms 60000
+	HEARD=$JUDGE_OUT SAID=$JUDGE_OUT.said
+	LD_PRELOAD=$1 timeout 300 "$BUILD/tests/fork_matrix" "$JUDGE_PORT" "$2" <"$SCRIPTS" >"$SAID" 3>&- &
+	WAIT_FOR=$!
+}
+
+# matrix TLS: what the calls return, and how the processes end, is the same without the library and with it.
+matrix() {
+	local without without_said without_pid
+	SCRIPTS=$BATS_TEST_TMPDIR/scripts
+	python3 "$PROJECT/tests/fork_matrix.py" scripts "$1" >"$SCRIPTS"
+	play_matrix '' "$1"
+	without=$HEARD without_said=$SAID without_pid=$WAIT_FOR
+	play_matrix "$SHIM" "$1"
+	wait "$without_pid"
+	wait "$WAIT_FOR"
+	flock --timeout 120 "$without.lock" true
+	flock --timeout 120 "$HEARD.lock" true
+	run python3 "$PROJECT/tests/fork_matrix.py" expect "$1" without "$without"
+	echo "# ${lines[-1]}" >&3
+	assert_success
+	run python3 "$PROJECT/tests/fork_matrix.py" expect "$1" with "$HEARD"
+	echo "# ${lines[-1]}" >&3
+	assert_success
+	run diff "$without_said" "$SAID"
+	assert_success
+}
+
+@test "one connection, two processes, TLS 1.2: only who alone went on speaking says goodbye, and only if alone" {
+	matrix 1.2
+}
+
+@test "one connection, two processes, TLS 1.3: only who alone went on speaking says goodbye, and only if alone" {
+	matrix 1.3
+}
