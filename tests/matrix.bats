@@ -47,3 +47,37 @@ matrix() {
 @test "one connection, two processes, TLS 1.3: only who alone went on speaking says goodbye, and only if alone" {
 	matrix 1.3
 }
+
+# --- what is too rare for the matrix ---
+
+# parts SCRIPT WITHOUT WITH [AS...]: what the judge hears of one script, and of the calls nothing else.
+parts() {
+	local library said without heard tls
+	for tls in 1.2 1.3; do
+		for library in '' "$SHIM"; do
+			start_judge --tls "$tls" --connections 2 --no-tickets --silent-end
+			said=$("${@:4}" env LD_PRELOAD="$library" timeout 60 "$BUILD/tests/fork_matrix" "$JUDGE_PORT" "$tls" <<<"$1")
+			heard=$(judge_result 2 | jq -r '[.bytes, .verdict, .close_notify] | join(" ")')
+			if [ -z "$library" ]; then
+				without=$said
+				assert_equal "$heard" "$2"
+			fi
+		done
+		assert_equal "$heard $said" "$3 $without"
+	done
+}
+
+@test "in a root without /proc, the parent closes, and the child speaks on" {
+	[ "$EUID" -eq 0 ] || skip 'chroot is for root'
+	parts 'P.chroot P.shake P.write fork P.close P.free P.exit C.write C.free C.close C.exit' '200 truncated 0' '200 closed 1'
+}
+
+@test "the parent closes, and the child speaks on, of which the first thread has ended" {
+	parts 'P.shake P.write fork C.main_ends P.close P.free P.exit C.write C.free C.close C.exit' '200 truncated 0' '200 closed 1'
+}
+
+@test "to an ordinary user, a dead child for which nobody has waited holds nothing" {
+	local as=()
+	[ "$EUID" -ne 0 ] || as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	parts 'P.shake P.write fork C._exit P.write P.close P.exit' '200 truncated 0' '200 closed 1' "${as[@]}"
+}

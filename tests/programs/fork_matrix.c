@@ -25,10 +25,10 @@ static const struct {
 	const char *name;
 	char command;
 } verbs[] = {
-	{"shake", 'h'},        {"write", 'w'},  {"hear", 'p'},  {"close", 'c'},
-	{"free", 'f'},         {"exit", 'e'},   {"_exit", '_'}, {"exec", 'x'},
-	{"exec_without", 'X'}, {"killed", 'k'}, {"fork", 'F'},  {"vfork", 'V'},
-	{"_fork", 'U'},        {"raw", 'R'},    {"spawn", 'S'}, {"spawn_close", 's'},
+	{"shake", 'h'},       {"write", 'w'},  {"hear", 'p'},      {"close", 'c'},        {"free", 'f'},
+	{"exit", 'e'},        {"_exit", '_'},  {"exec", 'x'},      {"exec_without", 'X'}, {"killed", 'k'},
+	{"fork", 'F'},        {"vfork", 'V'},  {"_fork", 'U'},     {"raw", 'R'},          {"spawn", 'S'},
+	{"spawn_close", 's'}, {"chroot", 'r'}, {"main_ends", 'm'},
 };
 
 /* --- in the two processes --- */
@@ -85,6 +85,37 @@ static __attribute__((noinline)) void bear(char how)
 	}
 }
 
+static void *obey_as_thread(void *who)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	char path[64], line[256] = "";
+
+	/* Until the first thread is a zombie, which nothing tells of but /proc. */
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", getpid());
+	while (!strstr(line, ") Z")) {
+		FILE *file = fopen(path, "r");
+
+		if (!file || !fgets(line, sizeof(line), file))
+			rude_fail(path);
+		fclose(file);
+		nanosleep(&pause, NULL);
+	}
+	answer(0);
+	obey(*(int *)who);
+}
+
+/* The process goes on without its first thread. */
+static void __attribute__((noreturn)) end_main(int who)
+{
+	static int as;
+	pthread_t thread;
+
+	as = who;
+	if (pthread_create(&thread, NULL, obey_as_thread, &as))
+		rude_fail("pthread_create");
+	pthread_exit(NULL);
+}
+
 static int listen_to_judge(void)
 {
 	struct pollfd readable = {.fd = r.fd, .events = POLLIN};
@@ -112,6 +143,10 @@ static int call(int who, char command)
 		exit(0);
 	case '_':
 		_exit(0);
+	case 'r':
+		return chroot("/proc/self/fdinfo") || chdir("/") ? errno : 0;
+	case 'm':
+		end_main(who);
 	case 'x':
 	case 'X':
 		return become_cat(who, command == 'X');
