@@ -89,6 +89,7 @@ test: needs-test ## build and run the whole suite
 
 soak: needs-build ## the model of the gate, searched whole and with each check taken out
 	@tests/model/run
+	@tests/needs /usr/include/openssl/ssl.h=libssl-dev && $(MAKE) --no-print-directory all $(BUILD)/tests/threads/scale && tests/soak
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
