@@ -17,7 +17,7 @@ HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
 
-.PHONY: all install uninstall lint clean test soak demo help needs-build needs-test test-programs
+.PHONY: all install uninstall lint clean test soak bench demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) ## build the library (the default)
@@ -54,6 +54,7 @@ uninstall: ## remove what install put there
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
                  $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
+BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 test-programs: $(TEST_PROGRAMS)
 
@@ -66,6 +67,10 @@ $(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
 $(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
+
+$(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
@@ -90,6 +95,12 @@ test: needs-test ## build and run the whole suite
 soak: needs-build ## the model of the gate, searched whole and with each check taken out
 	@tests/model/run
 	@tests/needs /usr/include/openssl/ssl.h=libssl-dev && $(MAKE) --no-print-directory all $(BUILD)/tests/threads/scale && tests/soak
+
+bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks
+	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@$(MAKE) --no-print-directory all $(BENCHMARKS)
+	@tests/sysroot add -q host libeatmydata1 torsocks
+	@tests/bench/run
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
