@@ -19,7 +19,7 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak demo help needs-build needs-test test-programs
+.PHONY: all install uninstall lint clean test soak bench demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -64,6 +64,8 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name
+                 $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
+BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 test-programs: $(TEST_PROGRAMS)
 
@@ -90,6 +92,9 @@ $(BUILD)/tests/doors/door.plugin: tests/doors/plugin.c tests/rude/rude.h
 $(BUILD)/tests/doors/%: tests/doors/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -ldl
+$(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/rude/rude.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
 needs-build:
 	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
@@ -113,6 +118,13 @@ soak: needs-build ## the model of the gate and the races, whole and with each ch
 	@tests/model/run
 	@tests/needs python3=python3 dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 	@tests/races
+	@tests/needs /usr/include/openssl/ssl.h=libssl-dev && $(MAKE) --no-print-directory all $(BUILD)/tests/threads/scale && tests/soak
+
+bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks
+	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@$(MAKE) --no-print-directory all $(BENCHMARKS)
+	@tests/sysroot add -q host libeatmydata1 torsocks
+	@tests/bench/run
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc

@@ -29,6 +29,11 @@ play() {
 	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
 }
 
+# A judge with JUDGE_ARGS, and no program yet.
+start_peer() {
+	start_judge --tls 1.3 "${JUDGE_ARGS[@]}"
+}
+
 # letters N: the hash of what the programs write.
 letters() {
 	yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c "$1" | sha256sum | cut -d ' ' -f 1
@@ -221,6 +226,45 @@ bounded() {
 		"[300000,\"$(letters 300000)\",[\"close_notify\",\"fin\"]]"
 }
 
+# start_program BOUNDS PROGRAM ARGS...: against the judge last started, in the background; sets PROGRAM_PID.
+start_program() {
+	env "LD_PRELOAD=$SHIM" "CLOSENOTIFY_LINGER_MS=${1% *}" "CLOSENOTIFY_TIMEOUT_MS=${1#* }" \
+		"$THREADS/$2" "$JUDGE_PORT" 1.3 "${@:3}" >"$BATS_TEST_TMPDIR/said" 3>&- &
+	PROGRAM_PID=$!
+	STARTED+=("$PROGRAM_PID")
+}
+
+# waits_in WCHAN: until the program has come to where it waits for its peer; fails if it ends instead.
+waits_in() {
+	until grep -q "$1" "/proc/$PROGRAM_PID/wchan"; do
+		kill -0 "$PROGRAM_PID"
+		sleep 0.01
+	done
+}
+
+# gives_up BOUNDS ARGS...: with bounds that do not pass the program waits for a peer with JUDGE_ARGS; with BOUNDS (idle,
+# total) it ends, and the peer did not end first.
+gives_up() {
+	start_peer
+	start_program '600000 600000' "${@:2}"
+	waits_in futex
+	kill "$PROGRAM_PID" "$JUDGE_PID"
+	start_peer
+	start_program "$1" "${@:2}"
+	wait "$PROGRAM_PID"
+	refute_regex "$(cat "$JUDGE_OUT")" '"verdict":"(timeout|open|closed)"' # it has heard RST by now, or goes on
+}
+
+@test "a peer that sends for ever and reads nothing is given up when nothing is acknowledged" {
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --send 100000000000 --timeout-ms 60000)
+	gives_up '300 600000' ends_with_bytes 150000 close nonblocking 10000 212992
+}
+
+@test "a peer that takes a little at a time is given up in the end" {
+	JUDGE_ARGS=(--read-pause-ms 100 --rcvbuf 4096 --timeout-ms 60000)
+	gives_up '600000 1000' ends_with_bytes 200000 close nonblocking 0 212992
+}
+
 @test "SIGTERM ends a program that waits at exit" {
 	local tries
 	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 20000)
@@ -235,6 +279,16 @@ bounded() {
 	done
 	kill -TERM "$!"
 	wait "$!" || STATUS=$?
+	assert_equal "$STATUS" 143
+}
+
+@test "SIGTERM ends a program that waits in place" {
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000)
+	start_judge --tls 1.3 "${JUDGE_ARGS[@]}"
+	start_program '600000 600000' while_lingering 20000 no_threads
+	waits_in poll
+	kill -TERM "$PROGRAM_PID"
+	wait "$PROGRAM_PID" || STATUS=$?
 	assert_equal "$STATUS" 143
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * The whole end of a connection, with input unread: "hand" as a careful author writes it (SSL_shutdown, shutdown, drain,
+ * close, SSL_free), "rude" only close and SSL_free.
+ *
+ *     end hand|rude COUNT */
+#include "bench.h"
+
+static void by_hand(SSL *ssl, int fd)
+{
+	char rest[16384];
+
+	SSL_shutdown(ssl);
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		;
+	SSL_free(ssl);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	size_t count = argc > 2 ? (size_t)atoi(argv[2]) : 1000;
+	bool hand = argc > 1 && !strcmp(argv[1], "hand");
+	double *samples = calloc(count, sizeof(*samples));
+	SSL_CTX *ctx;
+	int port;
+
+	peer_begins(argv);
+	port = start_peer((int)count, true);
+	ctx = cheap_context(false);
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+		SSL *ssl = meet(ctx, port, 100, &fd);
+		double start;
+
+		rude_flushed(fd);
+		start = now_ns();
+		if (hand) {
+			by_hand(ssl, fd);
+		} else {
+			SSL_free(ssl);
+			close(fd);
+		}
+		samples[i] = now_ns() - start;
+	}
+	printf("end %.0f\n", quantile(samples, count, 0.5));
+	return 0;
+}
