@@ -66,6 +66,10 @@ changes() {
 	changes shutdown_rdwr_then_close truncated closed
 }
 
+@test "dup_then_shutdown_rdwr: one number of several" {
+	changes dup_then_shutdown_rdwr truncated closed
+}
+
 @test "shutdown_rdwr_then_free: before close and SSL_free" {
 	changes shutdown_rdwr_then_free truncated closed
 }

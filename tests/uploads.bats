@@ -3,14 +3,14 @@
 # Not a byte lost, by unmodified programs of the distribution: uploads over TLS 1.3 to a reader that takes its time, and
 # FTPS to a server that wants to hear every upload's end. Without the library bytes are lost though the program
 # exits with status 0, or the server refuses what it stored; with it all arrive.
-# shellcheck disable=SC2153,SC2034 # WORK, STATUS and the like are cases.bash's
+# shellcheck disable=SC2153,SC2034,SC2030,SC2031 # WORK, STATUS and the like are those of cases.bash, PORT is of one test
 
 load helper
 load cases
 
 setup_file() {
 	make_certs
-	"$PROJECT/tests/sysroot" add -q host python3 ruby ncat vsftpd
+	"$PROJECT/tests/sysroot" add -q host python3 ruby ncat curl vsftpd
 }
 
 setup() {
@@ -134,6 +134,7 @@ vsftpd() {
 		rsa_private_key_file=$KEY
 		strict_ssl_read_eof=YES
 		require_ssl_reuse=$REUSE
+		${IMPLICIT-}
 	END
 	program vsftpd "$WORK/conf"
 }
@@ -217,4 +218,53 @@ stored() {
 @test "vsftpd under the library stores what it stored before" {
 	stored python_ftps NO with without
 	stored python_ftps YES with without
+}
+
+@test "vsftpd says goodbye on the control connection, which it ends by shutdown() on one of three descriptors" {
+	local REUSE=NO IMPLICIT=implicit_ssl=YES with verdict=truncated
+	as_root
+	for with in without with; do
+		new_work
+		mkdir "$WORK/site"
+		WITH=$with PORT=$(free_port)
+		start vsftpd
+		assert_equal "$(port_of $!)" "$PORT"
+		RESULT=$("$JUDGE" client --port "$PORT" --request 'QUIT\r\n' --silent-end)
+		echo "$with: $RESULT"
+		assert_equal "$(verdict_of "$RESULT")" "$verdict"
+		verdict=closed
+	done
+}
+
+# --- an answer before the end of the question ---
+
+refuse() { program python3 "$CLIENTS/refuse.py" "$CERT" "$KEY"; }
+python_post() { inside python3 "$CLIENTS/upload.py" post "$PORT" "$WORK/bytes"; }
+curl_post() { inside curl -sSk --limit-rate 1M -H Expect: --data-binary "@$WORK/bytes" -w '%{http_code}' "https://127.0.0.1:$PORT/"; }
+
+# refusals CLIENT with|without: of ten POSTs of 200,000 bytes, sent a little at a time, sets HEARD, how many got the answer.
+refusals() {
+	local round server
+	WITH=$2
+	new_work
+	make_bytes 200000
+	start refuse
+	server=$!
+	PORT=$(port_of "$server")
+	HEARD=0
+	for ((round = 0; round < 10; round++)); do
+		run "$1"
+		echo "$1, server $2: ${output##*$'\n'}"
+		[[ $output != *413* ]] || HEARD=$((HEARD + 1))
+	done
+	kill "$server"
+}
+
+@test "python3: http.server's refusal of a POST reaches a client that is still sending" {
+	refusals python_post without
+	[ "$HEARD" -lt 10 ]
+	refusals python_post with
+	assert_equal "$HEARD" 10
+	refusals curl_post with
+	assert_equal "$HEARD" 10
 }
