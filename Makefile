@@ -64,7 +64,6 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name
-                 $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 test-programs: $(TEST_PROGRAMS)
@@ -92,6 +91,7 @@ $(BUILD)/tests/doors/door.plugin: tests/doors/plugin.c tests/rude/rude.h
 $(BUILD)/tests/doors/%: tests/doors/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -ldl
+
 $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl

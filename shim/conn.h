@@ -33,6 +33,8 @@ enum cn_fact {
 	CN_INHERITED = 1 << 15, /* established by another process, before a fork */
 	CN_SEEKING = 1 << 16,   /* its handshake is under way, its socket not known to the library */
 	CN_MATCHED = 1 << 17,   /* its socket was found by the hello */
+	CN_UNREAD =
+		1 << 18, /* when it was last asked, the session held bytes that the program has not read */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.

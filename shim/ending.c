@@ -30,7 +30,8 @@ static void remember_state(struct cn_conn *conn, const struct cn_tls_state *stat
 {
 	cn_conn_note(conn, (state->server ? CN_SERVER : 0U) | (state->quiet ? CN_SEEN_QUIET : 0U) |
 				   (state->unsupported ? CN_SEEN_UNSUPPORTED : 0U) |
-				   (state->established ? CN_ESTABLISHED : 0U));
+				   (state->established ? CN_ESTABLISHED : 0U) |
+				   (state->unread ? CN_UNREAD : 0U));
 	remember_label(conn, state);
 }
 
@@ -62,7 +63,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
 	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR &&
-		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_EXIT;
+		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
 	/* By its own count the kernel has less than the session made (the program holds the difference), or more. */
 	int64_t surplus =
@@ -98,9 +99,9 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 }
 
 /* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause)
+static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool talking)
 {
-	if (cn_linger_adopt(fd, conn->rest, conn->rest_length))
+	if (cn_linger_adopt(fd, conn->rest, conn->rest_length, talking))
 		return true;
 	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
 	if (cause != CN_CAUSE_EXIT && cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
@@ -140,6 +141,8 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		fd = copy;
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, &socket);
+	if (cn_conn_has(conn, CN_MATCHED) && socket.open)
+		cn_socket_handed(fd, &socket.handed);
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
@@ -153,7 +156,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
-		done.lingers = keep_open(conn, fd, cause);
+		done.lingers = keep_open(conn, fd, cause, done.talking);
 	if (copy >= 0)
 		cn_libc()->close(copy);
 	if (last)

@@ -97,6 +97,14 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 	return conn->rest_length || (before->unsent > 0 && !before->peer_shut && cn_socket_unacked(fd) > 0);
 }
 
+/* A server that answers before it has read the whole request: what comes after close() is answered by RST, the client's
+ * write fails, and many then never read. */
+static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before)
+{
+	return cn_conn_has(conn, CN_SERVER) && before->tcp && !before->reset && !before->peer_shut &&
+	       !cn_conn_has(conn, CN_PEER_CLOSED) && (before->unread > 0 || cn_conn_has(conn, CN_UNREAD));
+}
+
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
 				   const struct cn_socket *socket, bool silent)
 {
@@ -115,7 +123,8 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 		done.half_closed = shutdown(fd, SHUT_WR) == 0;
 	if (plan->drain) {
 		done.drained = drain(fd, socket->tcp);
-		done.at_risk = at_risk(conn, fd, socket);
+		done.talking = is_talking(conn, socket);
+		done.at_risk = done.talking || at_risk(conn, fd, socket);
 	}
 	return done;
 }

@@ -15,6 +15,7 @@ struct cn_farewell {
 	bool drained; /* nothing is left unread */
 	bool lingers; /* the background has taken it over */
 	bool at_risk; /* what was written may still be lost if the socket is closed now */
+	bool talking; /* and so until the peer has ended, for it was still sending */
 };
 
 /* The caller has claimed the connection, checked that fd is its socket, and lets the session live until this

@@ -104,8 +104,6 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	if (ioctl(fd, FIONREAD, &out->unread))
 		out->unread = 0;
 	out->unsent = cn_socket_unacked(fd);
-	if (out->tcp)
-		cn_socket_handed(fd, &out->handed);
 }
 
 ssize_t cn_socket_discard(int fd, bool tcp)

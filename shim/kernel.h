@@ -27,7 +27,7 @@ uint64_t cn_socket_cookie(int fd);
 /* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
-/* Looks at fd, which should be the socket `cookie`. */
+/* Looks at fd, which should be the socket `cookie`. Leaves `handed` to the next. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 
 /* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.

@@ -33,13 +33,15 @@
 #define FIRST_LOOK_MS 2      /* nothing tells of an acknowledgement: look, and double the pause each time */
 #define LAST_LOOK_MS  512
 #define STACK_SIZE    (size_t)(256 * 1024)
-#define SEND_TRIES    200 /* the queue of a datagram socket holds 10 */
-#define CLOSE_UNSHARE 2   /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
+#define DOORS         16 /* the queue of a datagram socket holds 10 letters */
+#define DOOR_WAIT_MS  20 /* all full: how long the thread may keep a closing program waiting */
+#define CLOSE_UNSHARE 2  /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 
 /* One socket on its way out. */
 struct held {
 	bool used;
-	bool ended; /* the peer's FIN has come */
+	bool ended;   /* the peer's FIN has come */
+	bool talking; /* the peer was still sending: if that fails it won't read what we said */
 	int unacked;
 	unsigned int pause;
 	size_t rest; /* of the alert */
@@ -50,6 +52,7 @@ struct held {
 struct letter_head {
 	uint64_t secret;
 	size_t rest;
+	bool talking;
 };
 
 struct letter {
@@ -68,8 +71,10 @@ static struct {
 	pid_t thread;
 	_Atomic uint64_t process; /* cn_process() << 1 of the thread's, or CLEARING */
 	uint64_t secret;
-	struct sockaddr_un address;
-	socklen_t address_length;
+	struct sockaddr_un address[DOORS];
+	socklen_t address_length[DOORS];
+	int doors;             /* how many there are */
+	_Atomic uint32_t turn; /* whose turn it is to get the next letter */
 
 	/* The thread's own, by number in its descriptor table. */
 	struct held *held;
@@ -90,12 +95,13 @@ static int64_t now_ms(void)
 
 static _Atomic int64_t exit_end; /* once the program exits, nothing goes on beyond; 0: it has not begun to */
 
-static void begin(struct held *h, size_t rest)
+static void begin(struct held *h, size_t rest, bool talking)
 {
 	int64_t now = now_ms(), exit_at = atomic_load(&exit_end);
 
 	*h = (struct held){
 		.used = true,
+		.talking = talking,
 		.unacked = INT_MAX,
 		.pause = FIRST_LOOK_MS,
 		.rest = rest,
@@ -120,11 +126,12 @@ static void push_rest(struct held *h, int fd, unsigned char *alert)
 
 /* What the peer sent is thrown away, a bounded lot at a time. Returns 0 at its FIN, -1 if the connection is
  * gone. */
-static int discard(int fd)
+static int discard(int fd, bool *heard)
 {
 	for (int step = 0; step < 16; step++) {
 		ssize_t got = cn_socket_discard(fd, true);
 
+		*heard |= got > 0;
 		if (got == 0)
 			return 0;
 		if (got < 0)
@@ -136,7 +143,8 @@ static int discard(int fd)
 /* True when there is nothing left to wait for. */
 static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 {
-	int unacked, peer = h->ended ? 0 : discard(fd);
+	bool heard = false;
+	int unacked, peer = h->ended ? 0 : discard(fd, &heard);
 
 	if (h->rest)
 		push_rest(h, fd, alert);
@@ -146,9 +154,9 @@ static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 	if (peer < 0 || (h->ended && !h->rest) || now >= h->end)
 		return true;
 	unacked = cn_socket_unacked(fd);
-	if (unacked <= 0 && !h->rest)
+	if (unacked < 0 || (unacked == 0 && !h->rest && !h->talking))
 		return true;
-	if (unacked < h->unacked) { /* progress */
+	if (unacked < h->unacked || (heard && h->talking)) { /* progress */
 		h->unacked = unacked;
 		h->idle_end = now + cn_config.linger_ms;
 	}
@@ -232,7 +240,7 @@ static bool take_letter(int door)
 			cn_libc()->close(fd);
 		return true;
 	}
-	begin(&linger.held[fd], letter.head.rest);
+	begin(&linger.held[fd], letter.head.rest, letter.head.talking);
 	if (letter.head.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
 		memcpy(linger.held[fd].alert, letter.alert, letter.head.rest);
 	else
@@ -247,8 +255,16 @@ static bool take_letter(int door)
 	return true;
 }
 
+static void take_letters(const int *doors)
+{
+	for (int i = 0; i < linger.doors; i++) {
+		while (take_letter(doors[i]))
+			;
+	}
+}
+
 /* Looks at every socket whose time has come, or that has something to read; returns the ms until the next. */
-static int look_around(const struct epoll_event *events, int count)
+static int look_around(const int *doors, const struct epoll_event *events, int count)
 {
 	int64_t now = now_ms(), next = now + IDLE_MS;
 
@@ -260,6 +276,8 @@ static int look_around(const struct epoll_event *events, int count)
 		struct held *h = &linger.held[fd];
 		bool had_ended = h->ended;
 
+		if (fd % 64 == 63) /* a closing program waits for no long round */
+			take_letters(doors);
 		if (!h->used)
 			continue;
 		if (h->next <= now && settled(h, fd, h->alert, now)) {
@@ -274,20 +292,18 @@ static int look_around(const struct epoll_event *events, int count)
 	return (int)(next - now);
 }
 
-static void serve(int door)
+static void serve(const int *doors)
 {
-	struct epoll_event events[64], at_door = {.events = EPOLLIN, .data.fd = door};
+	struct epoll_event events[64];
 	int64_t idle_since = now_ms();
 	int wait = IDLE_MS;
 
-	epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &at_door);
 	for (;;) {
 		int count = epoll_wait(linger.epoll, events, 64, wait);
 		uint32_t open = OPEN;
 
-		while (take_letter(door))
-			;
-		wait = look_around(events, count > 0 ? count : 0);
+		take_letters(doors);
+		wait = look_around(doors, events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding))
 			idle_since = now_ms();
 		else if ((now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) &&
@@ -296,17 +312,18 @@ static void serve(int door)
 	}
 }
 
-static int open_door(void)
+/* The kernel picks an abstract name. */
+static bool open_door(int number, int *door)
 {
-	int door = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un any = {.sun_family = AF_UNIX};
+	struct epoll_event event = {.events = EPOLLIN};
 
-	linger.address_length = sizeof(linger.address);
-	/* No name: the kernel picks an abstract one. */
-	if (door >= 0 && (bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) ||
-			  getsockname(door, (struct sockaddr *)&linger.address, &linger.address_length)))
-		return -1;
-	return door;
+	*door = event.data.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	linger.address_length[number] = sizeof(linger.address[number]);
+	return *door >= 0 && !bind(*door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
+	       !getsockname(*door, (struct sockaddr *)&linger.address[number],
+			    &linger.address_length[number]) &&
+	       !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, *door, &event);
 }
 
 static void wake_starter(uint32_t door)
@@ -317,17 +334,21 @@ static void wake_starter(uint32_t door)
 
 static void *background(void *unused)
 {
-	int door = -1;
+	int doors[DOORS],
+		count = most() < HELD_MOST ? 1 : DOORS; /* where numbers are few, they are for sockets */
 
 	cn_inside = 1;
+	linger.doors = 0;
 	linger.thread = (pid_t)syscall(SYS_gettid);
 	if (syscall(SYS_close_range, 0, UINT_MAX, CLOSE_UNSHARE) == 0) {
 		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
-		door = linger.epoll >= 0 ? open_door() : -1;
+		while (linger.epoll >= 0 && linger.doors < count &&
+		       open_door(linger.doors, &doors[linger.doors]))
+			linger.doors++;
 	}
-	wake_starter(door >= 0 ? OPEN : 0);
-	if (door >= 0)
-		serve(door);
+	wake_starter(linger.doors ? OPEN : 0);
+	if (linger.doors)
+		serve(doors);
 	return unused;
 }
 
@@ -425,24 +446,42 @@ static bool come_in(void)
 	return true;
 }
 
-static bool post(int fd, const unsigned char *rest, size_t length)
+/* One of the doors, the least used first; when all are full, until there is room behind the last. */
+static bool drop_letter(int out, struct msghdr *message)
+{
+	for (int try = 0; try <= linger.doors; try++) {
+		uint32_t number = atomic_fetch_add(&linger.turn, 1) % (uint32_t)linger.doors;
+		struct pollfd room = {.fd = out, .events = POLLOUT};
+
+		message->msg_name = &linger.address[number];
+		message->msg_namelen = linger.address_length[number];
+		if (try == linger.doors && (connect(out, message->msg_name, message->msg_namelen) ||
+					    poll(&room, 1, DOOR_WAIT_MS) != 1))
+			return false;
+		if (cn_libc()->sendmsg(out, message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return true;
+		if (errno != EAGAIN && errno != EINTR)
+			return false;
+	}
+	return false;
+}
+
+static bool post(int fd, const unsigned char *rest, size_t length, bool talking)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {.room = {0}};
-	struct letter_head head = {.secret = linger.secret, .rest = length};
+	struct letter_head head = {.secret = linger.secret, .rest = length, .talking = talking};
 	struct iovec parts[] = {{.iov_base = &head, .iov_len = sizeof(head)},
 				{.iov_base = (void *)rest, .iov_len = length}};
-	struct msghdr message = {.msg_name = &linger.address,
-				 .msg_namelen = linger.address_length,
-				 .msg_iov = parts,
+	struct msghdr message = {.msg_iov = parts,
 				 .msg_iovlen = 2,
 				 .msg_control = control.room,
 				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 	int out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ssize_t put = -1;
+	bool posted;
 
 	if (out < 0)
 		return false;
@@ -450,25 +489,19 @@ static bool post(int fd, const unsigned char *rest, size_t length)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	for (int try = 0; try < SEND_TRIES && put < 0; try++) {
-		put = cn_libc()->sendmsg(out, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (put < 0 && errno != EAGAIN && errno != EINTR)
-			break;
-		if (put < 0)
-			sched_yield();
-	}
+	posted = drop_letter(out, &message);
 	cn_libc()->close(out);
-	return put >= 0;
+	return posted;
 }
 
-bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length)
+bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length, bool talking)
 {
 	bool posted;
 
 	if (length > CN_REST_MOST || !cn_config.timeout_ms || !cn_config.linger_ms || !come_in())
 		return false;
 	atomic_fetch_add(&linger.holding, 1);
-	posted = post(fd, rest, length);
+	posted = post(fd, rest, length, talking);
 	if (!posted)
 		atomic_fetch_sub(&linger.holding, 1);
 	atomic_fetch_sub(&linger.door, 1);
@@ -482,7 +515,7 @@ void cn_linger_here(int fd, unsigned char *rest, size_t length)
 	struct held h;
 	int64_t now;
 
-	begin(&h, length);
+	begin(&h, length, false);
 	while (now = now_ms(), !settled(&h, fd, rest, now)) {
 		struct pollfd readable = {.fd = fd, .events = POLLIN};
 

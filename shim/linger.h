@@ -10,9 +10,10 @@
 #include <stddef.h>
 
 /* Takes a reference to the socket `fd`, which the caller is about to close, and with it what is left of an
- * alert (length <= CN_REST_MOST; FIN follows it). Never waits for the peer. False if it can't be done here
- * and now (no thread, no memory, no descriptor, a signal handler): the socket is then as before. */
-bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length);
+ * alert (length <= CN_REST_MOST; FIN follows it). `talking`: keeps it until the peer has ended, even if all is
+ * acknowledged. Never waits for the peer. False if it can't be done here and now (no thread, no memory, no descriptor, a
+ * signal handler): the socket is then as before. */
+bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length, bool talking);
 
 /* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
 void cn_linger_here(int fd, unsigned char *rest, size_t length);

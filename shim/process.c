@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -191,8 +192,24 @@ static void fd_directory(pid_t pid, char *path)
 	strcpy(path, "/fd");
 }
 
+/* Dead to the last thread, whether waited for or not. */
+static bool gone(pid_t pid)
+{
+	int fd = (int)cn_libc()->syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	bool is = fd < 0 ? dead(pid)
+			 : poll(&end, 1, 0) ==
+				   1; /* without pidfds (before Linux 5.3) a zombie counts as alive */
+
+	if (fd >= 0)
+		cn_libc()->close(fd);
+	return is;
+}
+
+/* Of a process that lives. */
 static bool has_socket(pid_t pid, ino_t inode)
 {
+	bool any = false;
 	struct {
 		ino64_t inode;
 		off64_t next;
@@ -210,16 +227,17 @@ static bool has_socket(pid_t pid, ino_t inode)
 	fd_directory(pid, path);
 	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
-		return errno != ENOENT;
+		return true; /* no /proc, or not for us */
 	while (!found && (got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
 		for (long at = 0; at < got && !found; at += entry->length) {
 			entry = (void *)(bytes + at);
+			any |= entry->name[0] != '.';
 			found = entry->name[0] != '.' && fstatat(directory, entry->name, &status, 0) == 0 &&
 				status.st_ino == inode && S_ISSOCK(status.st_mode);
 		}
 	}
 	cn_libc()->close(directory);
-	return found || got < 0;
+	return found || got < 0 || !any; /* nothing at all: its first thread has ended, others have not */
 }
 
 bool cn_share_held_elsewhere(struct cn_share *share, int fd)
@@ -233,7 +251,7 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 
 		if (!pid || pid == cn_process_page->pid)
 			continue;
-		if (pid == PENDING || (!dead(pid) && has_socket(pid, status.st_ino)))
+		if (pid == PENDING || (!gone(pid) && has_socket(pid, status.st_ino)))
 			return true;
 	}
 	return false;

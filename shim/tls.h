@@ -28,6 +28,7 @@ struct cn_tls_state {
 	bool established; /* handshake finished and none running */
 	bool quiet;       /* quiet shutdown is set */
 	bool sent;        /* the library believes that close_notify was sent; it may be wrong */
+	bool unread;      /* bytes of the peer's wait in the session */
 	bool received; /* the peer's close_notify came, and not just an EOF that the library takes for one */
 	bool held;     /* ciphertext waits in a buffer above the socket; known only if plain */
 	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */

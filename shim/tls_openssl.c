@@ -35,6 +35,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(int, SSL_get_quiet_shutdown, (const SSL *))                                                     \
 	NEED(void, SSL_set_quiet_shutdown, (SSL *, int))                                                     \
 	NEED(int, SSL_is_init_finished, (const SSL *))                                                       \
+	NEED(int, SSL_has_pending, (const SSL *))                                                            \
 	NEED(int, SSL_is_server, (const SSL *))                                                              \
 	NEED(int, SSL_is_dtls, (const SSL *))                                                                \
 	NEED(uint64_t, SSL_get_options, (const SSL *))                                                       \
@@ -170,6 +171,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
 	state->received = (shutdown & RECEIVED) && closed(o, session) == CN_OUT_CLOSED;
+	state->unread = o->SSL_has_pending(session);
 	state->server = o->SSL_is_server(session);
 	state->version = o->SSL_get_version(session);
 	state->sni = o->SSL_get_servername(session, 0);
