@@ -19,12 +19,18 @@ LANES=(
 	'unread        | no shutdown(): close() with unread input | sync async | more unread close | some more read close | first | | read=connection_reset | | read=eof'
 )
 
-# What Asio calls them: error::eof and so on, as party.hpp prints their category and message.
-short() {
-	sed -e 's/asio.misc:End of file/eof/g; s/asio.ssl.stream:stream truncated/stream_truncated/g' \
-		-e 's/asio.ssl:protocol is shutdown/protocol_is_shutdown/g; s/system:Operation canceled/operation_aborted/g' \
-		-e 's/system:Resource temporarily unavailable/would_block/g; s/system:Bad file descriptor/bad_descriptor/g' \
-		-e 's/system:Connection reset by peer/connection_reset/g'
+# heard ROLE TEXT: prints what that role said, by the names that Asio has for it: error::eof and so on.
+heard() {
+	local text=${2##*"$1:"}
+	text=${text%%$'\n'*}
+	text=${text//asio.misc:End of file/eof}
+	text=${text//asio.ssl.stream:stream truncated/stream_truncated}
+	text=${text//asio.ssl:protocol is shutdown/protocol_is_shutdown}
+	text=${text//system:Operation canceled/operation_aborted}
+	text=${text//system:Resource temporarily unavailable/would_block}
+	text=${text//system:Bad file descriptor/bad_descriptor}
+	text=${text//system:Connection reset by peer/connection_reset}
+	printf %s "${text# }"
 }
 
 # Compiles the two programs, once. The headers of Boost come from the private root.
@@ -61,10 +67,11 @@ lane() {
 	# shellcheck disable=SC2086
 	said=$(LD_PRELOAD=${client[0]} timeout 60 "$program" "$port" "$tls" ${client[1]} 2>&1) || STATUS=$?
 	wait "$pid" || STATUS=$((STATUS + $?))
-	FIRST_HEARD=$(sed -n "s/^$first: *//p" "$out" - <<<"$said" | short)
+	unset 'STARTED[-1]'
+	said+=$'\n'$(<"$out")
+	FIRST_HEARD=$(heard "$first" "$said")
 	[ "$first" = server ] && first=client || first=server
-	OTHER_HEARD=$(sed -n "s/^$first: *//p" "$out" - <<<"$said" | short)
-	SAID="$(cat "$out") $said"
+	OTHER_HEARD=$(heard "$first" "$said")
 }
 
 # lane_of NAME: sets TITLE, STYLES and the rest from the list.
