@@ -45,7 +45,7 @@ CASES=(
 	'libevent_filter      | libevent: bufferevent_openssl_filter_new()   | client | --send 100 --send-when request --no-tickets | truncated | truncated'
 	'haproxy_client       | haproxy to its backend, which asks for RST   | proxy  | --http 3000 --silent-end | reset | reset'
 	'dig                  | dig +tls, which marks the session as ended   | client | --send 24932 --send-when request | truncated | truncated'
-	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" | closed | closed'
+	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" --silent-end | closed | closed'
 	'psql                 | psql                                         | client | --send 100 --send-when request --silent-end | closed | closed'
 	'php                  | PHP: file_get_contents()                     | client | --http 3000 --first both | closed | closed'
 	'python_raw_server    | python3: SSLSocket.close()                   | server | --request hello | truncated | truncated'
@@ -204,7 +204,7 @@ apache() {
 		echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
 	done >conf
 	printf '%s\n' 'ServerName localhost' "Listen 127.0.0.1:$(free_port)" "PidFile $WORK/pid" 'ErrorLog /dev/stderr' \
-		"DefaultRuntimeDir $WORK" "DocumentRoot $WORK" 'SSLEngine on' "SSLCertificateFile $CERT" \
+		"DefaultRuntimeDir $WORK" "DocumentRoot $WORK" 'FileETag None' 'SSLEngine on' "SSLCertificateFile $CERT" \
 		"SSLCertificateKeyFile $KEY" >>conf
 	program apache2 -X -d "$WORK" -f "$WORK/conf"
 }
@@ -214,7 +214,7 @@ dovecot() {
 		import_environment = LD_PRELOAD CLOSENOTIFY_LOG
 		base_dir = $WORK/run
 		state_dir = $WORK/state
-		log_path = /dev/stderr
+		log_path = $WORK/log
 		protocols = pop3
 		ssl = yes
 		ssl_cert = <$CERT
