@@ -4,7 +4,8 @@
 # shellcheck disable=SC2034,SC2153 # some are read by programs.bats and table, some set by helper.bash
 
 PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server redis-tools stunnel4 aria2 perl
-	libio-socket-ssl-perl)
+	libio-socket-ssl-perl python3-twisted python3-openssl python3-service-identity python3-uvicorn haproxy apache2
+	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client)
 
 # name | program | role | what the judge does | its verdict without the library, TLS 1.2 | and TLS 1.3
 # A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects.
@@ -34,6 +35,19 @@ CASES=(
 	'stunnel_client       | stunnel                                      | proxy  | --http 3000 --first both | closed | closed'
 	'wget                 | wget (GnuTLS)                                | client | --http 3000 | truncated | truncated'
 	'aria2c               | aria2c (GnuTLS)                              | client | --http 3000 --silent-end | closed | closed'
+	'asyncio_close        | asyncio: StreamWriter.close()                | client | --send 100 --send-when request | closed | closed'
+	'asyncio_abort        | asyncio: transport.abort()                   | client | --send 100 --send-when request | truncated | truncated'
+	'asyncio_exits        | asyncio: exit without close()                | client | --send 100 --send-when request | truncated | truncated'
+	'twisted_lose         | Twisted: loseConnection()                    | client | --send 100 --send-when request | closed | closed'
+	'twisted_abort        | Twisted: abortConnection(), which asks for RST | client | --send 100 --send-when request | reset | reset'
+	'libcurl              | libcurl: curl_easy_cleanup()                 | client | --http 3000 --silent-end | closed | closed'
+	'libevent_socket      | libevent: bufferevent_openssl_socket_new()   | client | --send 100 --send-when request --no-tickets | truncated | truncated'
+	'libevent_filter      | libevent: bufferevent_openssl_filter_new()   | client | --send 100 --send-when request --no-tickets | truncated | truncated'
+	'haproxy_client       | haproxy to its backend, which asks for RST   | proxy  | --http 3000 --silent-end | reset | reset'
+	'dig                  | dig +tls, which marks the session as ended   | client | --send 24932 --send-when request | truncated | truncated'
+	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" --silent-end | closed | closed'
+	'psql                 | psql                                         | client | --send 100 --send-when request --silent-end | closed | closed'
+	'php                  | PHP: file_get_contents()                     | client | --http 3000 --first both | closed | closed'
 	'python_raw_server    | python3: SSLSocket.close()                   | server | --request hello | truncated | truncated'
 	'python_http_server   | python3: http.server                         | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | truncated | truncated'
 	'openssl_s_server     | openssl s_server, the client ends first      | server | --first close_notify | closed | closed'
@@ -44,6 +58,12 @@ CASES=(
 	'nginx                | nginx                                        | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
 	'redis_server         | redis-server                                 | daemon | --request "PING\r\nQUIT\r\n" --silent-end | closed | closed'
 	'stunnel_server       | stunnel                                      | daemon | --request "hello\n" | closed | closed'
+	'asyncio_server       | asyncio: start_server()                      | server | --request hello | closed | closed'
+	'uvicorn              | uvicorn                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | closed | closed'
+	'twisted_server       | Twisted: listenSSL()                         | server | --request hello | closed | closed'
+	'haproxy              | haproxy                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
+	'apache               | Apache httpd, mod_ssl                        | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
+	'dovecot              | Dovecot pop3-login                           | daemon | --request "QUIT\r\n" | closed | closed'
 )
 
 # name | program that fails because the server's end is missing | its exit status then
@@ -102,6 +122,35 @@ stunnel_client() {
 	program stunnel4 "$WORK/conf"
 }
 wget() { program wget -q --no-check-certificate -O - "https://127.0.0.1:$PORT/"; }
+asyncio_close() { program python3 "$CLIENTS/asyncio_party.py" close "$PORT"; }
+asyncio_abort() { program python3 "$CLIENTS/asyncio_party.py" abort "$PORT"; }
+asyncio_exits() { program python3 "$CLIENTS/asyncio_party.py" exits "$PORT"; }
+twisted_lose() { program python3 "$CLIENTS/twisted_party.py" loseConnection "$PORT"; }
+twisted_abort() { program python3 "$CLIENTS/twisted_party.py" abortConnection "$PORT"; }
+libcurl() { program python3 "$CLIENTS/libcurl.py" "$PORT"; }
+libevent_socket() { program "$BUILD/tests/clients/bufferevent" socket "$PORT"; }
+libevent_filter() { program "$BUILD/tests/clients/bufferevent" filter "$PORT"; }
+haproxy_client() {
+	printf '%s\n' defaults ' mode http' ' timeout connect 20s' ' timeout client 20s' ' timeout server 20s' \
+		'listen it' " bind 127.0.0.1:$(free_port)" ' option httpclose' " server it 127.0.0.1:$PORT ssl verify none" >conf
+	program haproxy -db -f "$WORK/conf"
+}
+# The judge sends a to z over and over: a DNS message of 'ab' bytes with the id 'cd', and for the rest nothing that dig can read.
+dig() { program dig +tls +tries=1 +qid=25444 -p "$PORT" @127.0.0.1 localhost; }
+psql() {
+	WITH=without program python3 "$CLIENTS/postgres.py" "$PORT" 3>&- &
+	program psql "host=127.0.0.1 port=$(port_of $!) sslmode=require user=it dbname=it"
+}
+php() {
+	# shellcheck disable=SC2016 # the variables are PHP's and sh's
+	program sh -c 'exec /usr/bin/php?.? -r "$1" "$2"' php '
+		$context = stream_context_create(["ssl" => ["verify_peer" => false, "verify_peer_name" => false]]);
+		echo strlen(file_get_contents("https://127.0.0.1:$argv[1]/", false, $context));' "$PORT"
+}
+posttls_finger() {
+	: >main.cf
+	MAIL_CONFIG=$WORK program posttls-finger -w -l encrypt "[127.0.0.1]:$PORT"
+}
 aria2c() { program aria2c -q --check-certificate=false -o got "https://127.0.0.1:$PORT/"; }
 
 python_raw_server() { program python3 "$CLIENTS/server.py" raw "$CERT" "$KEY" "$TLS"; }
@@ -136,6 +185,62 @@ stunnel_server() {
 		'exec = /usr/bin/head' 'execArgs = head -n 1' >conf
 	program stunnel4 "$WORK/conf"
 }
+asyncio_server() { program python3 "$CLIENTS/asyncio_party.py" server "$CERT" "$KEY"; }
+uvicorn() {
+	program python3 -m uvicorn --app-dir "$CLIENTS" --host 127.0.0.1 --port "$(free_port)" \
+		--ssl-certfile "$CERT" --ssl-keyfile "$KEY" asgi:app
+}
+twisted_server() { program python3 "$CLIENTS/twisted_party.py" server "$CERT" "$KEY"; }
+haproxy() {
+	cat "$CERT" "$KEY" >pem
+	printf '%s\n' defaults ' mode http' ' timeout client 20s' 'frontend it' \
+		" bind 127.0.0.1:$(free_port) ssl crt $WORK/pem" \
+		" http-request return status 200 content-type text/plain file $WORK/file" >conf
+	program haproxy -db -f "$WORK/conf"
+}
+apache() {
+	local module
+	for module in mpm_event authz_core ssl; do
+		echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
+	done >conf
+	printf '%s\n' 'ServerName localhost' "Listen 127.0.0.1:$(free_port)" "PidFile $WORK/pid" 'ErrorLog /dev/stderr' \
+		"DefaultRuntimeDir $WORK" "DocumentRoot $WORK" 'FileETag None' 'SSLEngine on' "SSLCertificateFile $CERT" \
+		"SSLCertificateKeyFile $KEY" >>conf
+	program apache2 -X -d "$WORK" -f "$WORK/conf"
+}
+# Its children get what import_environment names, and nothing else.
+dovecot() {
+	cat >conf <<-END
+		import_environment = LD_PRELOAD CLOSENOTIFY_LOG
+		base_dir = $WORK/run
+		state_dir = $WORK/state
+		log_path = $WORK/log
+		protocols = pop3
+		ssl = yes
+		ssl_cert = <$CERT
+		ssl_key = <$KEY
+		service pop3-login {
+			chroot =
+			inet_listener pop3 {
+				port = 0
+			}
+			inet_listener pop3s {
+				address = 127.0.0.1
+				port = $(free_port)
+			}
+		}
+		passdb {
+			driver = static
+			args = password=it
+		}
+		userdb {
+			driver = static
+			args = uid=1 gid=1 home=/tmp
+		}
+	END
+	mkdir run state
+	program dovecot -F -c "$WORK/conf"
+}
 
 python_cgi() {
 	mkdir cgi-bin
@@ -165,6 +270,17 @@ RUNNING=()
 inside() {
 	"$PROJECT/tests/sysroot" run host -- "$@"
 }
+
+# Compiles bufferevent.c with libevent from the private root, once.
+libevent_program() (
+	library=$("$PROJECT/tests/sysroot" path host)/usr built=$BUILD/tests/clients/bufferevent
+	mkdir -p "${built%/*}"
+	[ "$built" -nt "$CLIENTS/bufferevent.c" ] ||
+		"${CC:-cc}" -std=gnu11 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wconversion -Werror -O2 \
+			-idirafter "$library/include" -idirafter "$library/include/$(gcc -print-multiarch)" \
+			"$CLIENTS/bufferevent.c" -o "$built" -L"$library/lib/$(gcc -print-multiarch)" \
+			-levent_openssl -levent_core -lssl -lcrypto
+)
 
 # What this shell becomes: such a program, with the library if $WITH says so.
 program() {

@@ -9,6 +9,7 @@ load cases
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
+	libevent_program
 }
 
 setup() {
@@ -95,6 +96,21 @@ untouched() {
 			assert_equal "$(verdict_of "$RESULT")" "$EXPECTED"
 			assert_equal "$STATUS" 0
 		done
+	done
+}
+
+# refuses REASON NAME: the program wants it so, and gets it: the same without and with the library, which says why.
+refuses() {
+	local tls before
+	for tls in 1.2 1.3; do
+		measure "$2" "$tls" without
+		before=$RESULT
+		CLOSENOTIFY_LOG=text measure "$2" "$tls" with
+		assert_equal "$(verdict_of "$before")" "$EXPECTED"
+		assert_equal "$(verdict_of "$RESULT")" "$EXPECTED"
+		assert_equal "$(field order "$RESULT")" "$(field order "$before")"
+		assert_equal "$(field bytes "$RESULT")" "$(field bytes "$before")"
+		assert grep -qE "action=none reason=($1) " "$WORK/err"
 	done
 }
 
@@ -225,6 +241,63 @@ resumes() {
 	holds stunnel_client stunnel_server
 }
 
+@test "asyncio: was right when closed, as client and as server" {
+	holds asyncio_close asyncio_server
+}
+
+@test "asyncio: a client that aborts its transport, or exits with it open, says goodbye" {
+	holds asyncio_abort asyncio_exits
+}
+
+@test "uvicorn was right already" {
+	holds uvicorn
+}
+
+@test "Twisted: was right when it loses its connection, as client and as server" {
+	holds twisted_lose twisted_server
+}
+
+@test "Twisted: a client that aborts has asked for a reset and gets it" {
+	refuses 'truncated_by_us|abort_requested' twisted_abort
+}
+
+@test "libcurl was right already" {
+	holds libcurl
+}
+
+@test "libevent: bufferevents that are just freed say goodbye, over a socket and as a filter" {
+	holds libevent_socket libevent_filter
+}
+
+@test "haproxy was right already as server; its connection to the backend has asked for a reset and gets it" {
+	holds haproxy
+	refuses abort_requested haproxy_client
+}
+
+@test "Apache's mod_ssl was right already" {
+	holds apache
+}
+
+@test "Dovecot's login process was right already" {
+	holds dovecot
+}
+
+@test "Postfix's posttls-finger was right already" {
+	holds posttls_finger
+}
+
+@test "PHP: file_get_contents was right already" {
+	holds php
+}
+
+@test "psql was right already" {
+	holds psql
+}
+
+@test "dig +tls marks its session as ended and is left alone" {
+	refuses 'quiet|peer_truncated' dig
+}
+
 @test "wget and aria2c as clients speak through GnuTLS and are left as they were" {
 	untouched wget aria2c
 }
@@ -256,6 +329,6 @@ resumes() {
 @test "every program in the list has its test" {
 	local row
 	for row in "${CASES[@]}" "${PEERS[@]}" "${SESSIONS[@]}"; do
-		assert grep -qE "^	(holds|untouched|serves|resumes) (.* )?${row%% *}( |\$)" "$BATS_TEST_FILENAME"
+		assert grep -qE "^	(holds|untouched|refuses|serves|resumes) (.* )?${row%% *}( |\$)" "$BATS_TEST_FILENAME"
 	done
 }
