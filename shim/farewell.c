@@ -98,11 +98,13 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 }
 
 /* A server that answers before it has read the whole request: what comes after close() is answered by RST, the client's
- * write fails, and many then never read. */
+ * write fails, and many then never read. Whether more is to come can't be known; a server that says goodbye itself is
+ * trusted to know unless something lies unread. */
 static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before)
 {
 	return cn_conn_has(conn, CN_SERVER) && before->tcp && !before->reset && !before->peer_shut &&
-	       !cn_conn_has(conn, CN_PEER_CLOSED) && (before->unread > 0 || cn_conn_has(conn, CN_UNREAD));
+	       !cn_conn_has(conn, CN_PEER_CLOSED) &&
+	       (before->unread > 0 || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
 }
 
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,

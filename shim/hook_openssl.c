@@ -220,9 +220,9 @@ static __attribute__((noinline)) void abandon(struct call call)
 		cn_conn_leave(call.conn);
 }
 
-/* A shell: `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
+/* A shell: `asked` is not 0 (a read of no bytes "fails" without meaning anything); `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
  */
-#define SHELL(type, name, params, arguments, missing, succeeded, length)                                     \
+#define SHELL(type, name, params, arguments, missing, asked, succeeded, length)                              \
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
 		struct call call = enter(ssl, __builtin_return_address(0));                                  \
@@ -233,30 +233,35 @@ static __attribute__((noinline)) void abandon(struct call call)
 			return missing;                                                                      \
 		}                                                                                            \
 		ret = call.tls->real.name arguments;                                                         \
-		leave(call, ssl, succeeded, (int)ret, length);                                               \
+		if (asked)                                                                                   \
+			leave(call, ssl, succeeded, (int)ret, length);                                       \
+		else                                                                                         \
+			abandon(call);                                                                       \
 		return ret;                                                                                  \
 	}
 
-SHELL(int, SSL_connect, (SSL * ssl), (ssl), -1, ret == 1, 0)
-SHELL(int, SSL_accept, (SSL * ssl), (ssl), -1, ret == 1, 0)
-SHELL(int, SSL_do_handshake, (SSL * ssl), (ssl), -1, ret == 1, 0)
-SHELL(int, SSL_read, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, 0)
-SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, 0)
-SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, ret > 0, 0)
-SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, ret == 1, 0)
+SHELL(int, SSL_connect, (SSL * ssl), (ssl), -1, true, ret == 1, 0)
+SHELL(int, SSL_accept, (SSL * ssl), (ssl), -1, true, ret == 1, 0)
+SHELL(int, SSL_do_handshake, (SSL * ssl), (ssl), -1, true, ret == 1, 0)
+SHELL(int, SSL_read, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, num, ret > 0, 0)
+SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, num,
+      ret == 1, 0)
+SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, num, ret > 0, 0)
+SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, num,
+      ret == 1, 0)
 /* 0 is its error, 1 and 2 are success and finish. */
-SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0,
+SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, num,
       ret > 0, 0)
-SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, ret > 0,
+SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, num, ret > 0,
       num > 0 ? (size_t)num : SIZE_MAX)
-SHELL(int, SSL_write_ex, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0,
+SHELL(int, SSL_write_ex, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put), 0, num,
       ret == 1, num ? num : SIZE_MAX)
 SHELL(int, SSL_write_ex2, (SSL * ssl, const void *buf, size_t num, uint64_t flags, size_t *put),
-      (ssl, buf, num, flags, put), 0, ret == 1, num ? num : SIZE_MAX)
+      (ssl, buf, num, flags, put), 0, num, ret == 1, num ? num : SIZE_MAX)
 SHELL(int, SSL_write_early_data, (SSL * ssl, const void *buf, size_t num, size_t *put), (ssl, buf, num, put),
-      0, ret == 1, num ? num : SIZE_MAX)
+      0, num, ret == 1, num ? num : SIZE_MAX)
 SHELL(ssize_t, SSL_sendfile, (SSL * ssl, int fd, off_t offset, size_t size, int flags),
-      (ssl, fd, offset, size, flags), -1, ret >= 0, SIZE_MAX)
+      (ssl, fd, offset, size, flags), -1, size, ret >= 0, SIZE_MAX)
 
 /* --- the program's own goodbye --- */
 

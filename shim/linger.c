@@ -154,6 +154,8 @@ static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 	if (peer < 0 || (h->ended && !h->rest) || now >= h->end)
 		return true;
 	unacked = cn_socket_unacked(fd);
+	if (atomic_load(&exit_end)) /* exit waits for what was written, not for what may come */
+		h->talking = false;
 	if (unacked < 0 || (unacked == 0 && !h->rest && !h->talking))
 		return true;
 	if (unacked < h->unacked || (heard && h->talking)) { /* progress */
@@ -280,6 +282,8 @@ static int look_around(const int *doors, const struct epoll_event *events, int c
 			take_letters(doors);
 		if (!h->used)
 			continue;
+		if (h->talking && atomic_load(&exit_end))
+			h->next = now;
 		if (h->next <= now && settled(h, fd, h->alert, now)) {
 			give_up(fd);
 			continue;
@@ -525,7 +529,17 @@ void cn_linger_here(int fd, unsigned char *rest, size_t length)
 
 void cn_linger_exit_begins(void)
 {
+	const struct msghdr empty = {.msg_name = &linger.address[0], .msg_namelen = linger.address_length[0]};
+	int out;
+
 	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms);
+	if (!is_ours() || !(atomic_load(&linger.door) & OPEN) || !atomic_load(&linger.holding))
+		return;
+	out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* wakes the thread */
+	if (out < 0)
+		return;
+	cn_libc()->sendmsg(out, &empty, MSG_DONTWAIT | MSG_NOSIGNAL);
+	cn_libc()->close(out);
 }
 
 void cn_linger_finish(void)
