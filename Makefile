@@ -26,15 +26,15 @@ $(BUILD)/obj/%.o: shim/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -fno-plt -c $< -o $@
 
-# Exports the interposed names and nothing else.
+# Exports the interposed names and nothing else. pthread and dl are libraries of their own before glibc 2.34.
 $(BUILD)/exports.map: shim/hooks.def
 	@mkdir -p $(@D)
-	{ echo '{ global:'; $(CC) -E -P -xc '-DHOOK(ret, name, params, home, purpose)=name;' $<; \
+	set -e; { echo '{ global:'; $(CC) -E -P -xc '-DHOOK(ret, name, params, home, purpose)=name;' $<; \
 	  echo 'local: *; };'; } > $@
 
 $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 	$(CC) $(ALL_CFLAGS) -shared -Wl,--version-script=$(BUILD)/exports.map \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed $(OBJECTS) $(LDFLAGS) -o $@
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed $(OBJECTS) $(LDFLAGS) -lpthread -ldl -o $@
 
 install: $(LIBRARY) ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
