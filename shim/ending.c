@@ -28,9 +28,9 @@ static void remember_label(struct cn_conn *conn, const struct cn_tls_state *stat
 
 static void remember_state(struct cn_conn *conn, const struct cn_tls_state *state)
 {
-	cn_conn_note(conn, (state->server ? CN_SERVER : 0) | (state->quiet ? CN_SEEN_QUIET : 0) |
-				   (state->unsupported ? CN_SEEN_UNSUPPORTED : 0) |
-				   (state->established ? CN_ESTABLISHED : 0));
+	cn_conn_note(conn, (state->server ? CN_SERVER : 0U) | (state->quiet ? CN_SEEN_QUIET : 0U) |
+				   (state->unsupported ? CN_SEEN_UNSUPPORTED : 0U) |
+				   (state->established ? CN_ESTABLISHED : 0U));
 	remember_label(conn, state);
 }
 

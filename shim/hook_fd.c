@@ -179,7 +179,7 @@ EXPORT void closefrom(int first)
 
 EXPORT int fclose(FILE *stream)
 {
-	int error = errno, fd = stream ? fileno(stream) : -1;
+	int error = errno, fd = fileno(stream);
 
 	errno = error; /* fileno fails for a stream in memory */
 	if (fd >= 0 && cn_conn_at(fd) && !cn_inside) {

@@ -169,6 +169,8 @@ static bool forks(long number, long first, long second)
 	}
 }
 
+int close_range(unsigned int first, unsigned int last, int flags); /* not declared by glibc before 2.34 */
+
 /* Which calls come to cn_by_number. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {

@@ -6,7 +6,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+#ifndef SYS_close_range /* glibc before 2.34 has no name for it */
+#define SYS_close_range 436
+#endif
 
 #define CN_HOLDERS 12
 
