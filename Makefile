@@ -17,7 +17,7 @@ HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
 
-.PHONY: all install uninstall lint clean test soak demo help needs-build needs-test test-programs
+.PHONY: all install uninstall lint clean test soak versions demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) ## build the library (the default)
@@ -58,19 +58,19 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
 
 test-programs: $(TEST_PROGRAMS)
 
-$(BUILD)/tests/%: tests/programs/%.c $(LIBRARY)
+$(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ishim $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h
+$(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h
+$(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h
+$(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
@@ -92,14 +92,19 @@ test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
 
-soak: needs-build ## the model of the gate, searched whole and with each check taken out
+versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each in its own Debian release
+	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@tests/versions
+
+soak: needs-build ## the model of the gate, searched whole and with each check taken out; and versions
 	@tests/model/run
+	@$(MAKE) --no-print-directory versions
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch] tests/transports/*.c)
 	clang-tidy --quiet --warnings-as-errors='*' shim/*.c -- $(ALL_CFLAGS)
-	shellcheck scripts/closenotify scripts/demo scripts/coverage tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
+	shellcheck scripts/closenotify scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table
 	mandoc -Tlint -W warning scripts/*.[17]
 
