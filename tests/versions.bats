@@ -119,6 +119,42 @@ resets_no_more_in() {
 	works_in bullseye "$BUILD/smoke/$OLDEST/libclosenotify.so" '1\.1\.1'
 }
 
+@test "glibc 2.31: what a program looks for at run time, and finds in the library alone, works" {
+	local function
+	cat >"$BATS_TEST_TMPDIR/weak.c" <<-'END'
+		#include <fcntl.h>
+		#include <stdio.h>
+		#include <string.h>
+		#include <unistd.h>
+
+		extern void closefrom(int) __attribute__((weak));
+		extern int close_range(unsigned int, unsigned int, int) __attribute__((weak));
+
+		int main(int argc, char **argv)
+		{
+			(void)argc;
+			if (!strcmp(argv[1], "closefrom") && closefrom)
+				closefrom(3);
+			else if (!strcmp(argv[1], "close_range") && close_range)
+				close_range(3, ~0U, 0);
+			else
+				return puts("not there") < 0;
+			puts(fcntl(3, F_GETFD) < 0 ? "closed" : "open");
+			return 0;
+		}
+	END
+	# shellcheck disable=SC2046 # words are wanted
+	$(compiler bullseye) -D_GNU_SOURCE -o "$BUILD/smoke/bullseye/weak" "$BATS_TEST_TMPDIR/weak.c"
+	for function in closefrom close_range; do
+		run "$PROJECT/tests/sysroot" run bullseye -- "$BUILD/smoke/bullseye/weak" "$function" 3</dev/null
+		assert_output 'not there'
+		run "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$BUILD/smoke/$OLDEST/libclosenotify.so" bullseye -- \
+			"$BUILD/smoke/bullseye/weak" "$function" 3</dev/null
+		assert_success
+		assert_output closed
+	done
+}
+
 @test "OpenSSL 3.5, with the library built for the oldest release" {
 	works_in trixie "$BUILD/smoke/$OLDEST/libclosenotify.so" '3\.5'
 }
