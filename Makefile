@@ -19,7 +19,7 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak bench demo help needs-build needs-test test-programs
+.PHONY: all install uninstall lint clean test soak bench versions demo help needs-build needs-test test-programs
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -28,15 +28,15 @@ $(BUILD)/obj/%.o: shim/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -fno-plt -c $< -o $@
 
-# Exports the interposed names and nothing else.
+# Exports the interposed names and nothing else. pthread and dl are libraries of their own before glibc 2.34.
 $(BUILD)/exports.map: shim/hooks.def
 	@mkdir -p $(@D)
-	{ echo '{ global:'; $(CC) -E -P -xc '-DHOOK(ret, name, params, home, purpose)=name;' $<; \
+	set -e; { echo '{ global:'; $(CC) -E -P -xc '-DHOOK(ret, name, params, home, purpose)=name;' $<; \
 	  echo 'local: *; };'; } > $@
 
 $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 	$(CC) $(ALL_CFLAGS) -shared -Wl,--version-script=$(BUILD)/exports.map \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed,--hash-style=both $(OBJECTS) $(LDFLAGS) -o $@
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed,--hash-style=both $(OBJECTS) $(LDFLAGS) -lpthread -ldl -o $@
 
 # For LD_AUDIT; only the auditing functions are seen.
 $(DEEP): $(BUILD)/obj/deep.o
@@ -68,19 +68,19 @@ BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard te
 
 test-programs: $(TEST_PROGRAMS)
 
-$(BUILD)/tests/%: tests/programs/%.c $(LIBRARY)
+$(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ishim $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h
+$(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h
+$(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h
+$(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
@@ -114,11 +114,16 @@ test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
 
-soak: needs-build ## the model of the gate and the races, whole and with each check taken out
+versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each in its own Debian release
+	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@tests/versions
+
+soak: needs-test ## what takes long: the model, the races with each check taken out, 100,000 connections, CPython's suites
+	@$(MAKE) --no-print-directory all test-programs
 	@tests/model/run
-	@tests/needs python3=python3 dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 	@tests/races
-	@tests/needs /usr/include/openssl/ssl.h=libssl-dev && $(MAKE) --no-print-directory all $(BUILD)/tests/threads/scale && tests/soak
+	@tests/soak
+	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 
 bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks
 	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq dpkg-deb=dpkg unshare=util-linux flock=util-linux
@@ -128,10 +133,12 @@ bench: needs-build ## what the library costs, beside doing it by hand, libeatmyd
 
 lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
-	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c $(wildcard tests/rude/*.[ch] tests/transports/*.c)
+	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
+	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/bench/*.[ch])
 	clang-tidy --quiet --warnings-as-errors='*' shim/*.c -- $(ALL_CFLAGS)
-	shellcheck $(COMMANDS:%=scripts/%) scripts/demo scripts/coverage tests/needs tests/run tests/sysroot .ci/run tests/*.bash tests/*.bats
-	shellcheck -x tests/table
+	shellcheck $(COMMANDS:%=scripts/%) scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
+	  tests/bench/run tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
+	shellcheck -x tests/table tests/races tests/asio/table
 	mandoc -Tlint -W warning scripts/*.[17]
 
 clean: ## remove everything that was built

@@ -174,7 +174,10 @@ EXPORT void closefrom(int first)
 	}
 	if (!cn_inside)
 		ending_range((unsigned int)first, UINT32_MAX);
-	cn_libc()->closefrom(first);
+	if (cn_libc()->closefrom)
+		cn_libc()->closefrom(first);
+	else /* glibc before 2.34; a program that looks whether it is there finds ours */
+		close_range_by_number((unsigned int)first, UINT32_MAX, 0);
 }
 
 EXPORT int fclose(FILE *stream)

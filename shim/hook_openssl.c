@@ -309,7 +309,9 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	tls->ops->look(tls, ssl, &before);
 	cn_guard_leave(guard); /* the program's callbacks run in the real call */
 	if (gone && before.plain && cn_config.mode == CN_MODE_FIX)
-		ret = cn_openssl_shutdown_nowhere(tls, ssl);
+		ret = cn_openssl_shutdown_nowhere(tls, ssl,
+						  cn_conn_has(conn, CN_SAID_BY_SHIM) &&
+							  !cn_conn_has(conn, CN_CALLED_SHUTDOWN));
 	else if (cn_config.mode == CN_MODE_FIX && cn_conn_has(conn, CN_SAID_BY_SHIM) &&
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */

@@ -95,7 +95,7 @@ int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);
 
 /* SSL_shutdown on a session whose descriptor is closed or somebody else's: the library's own behaviour on
- * descriptor -1, so without any I/O. */
-int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl);
+ * descriptor -1, so without any I/O. `first`: the program has not called SSL_shutdown before, whoever has. */
+int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first);
 
 #endif

@@ -381,7 +381,7 @@ int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd)
 	return ret;
 }
 
-int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl)
+int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first)
 {
 	struct openssl *o = of(tls);
 	BIO *nowhere = o->BIO_new_socket(-1, 0), *rbio = o->SSL_get_rbio(ssl), *wbio = o->SSL_get_wbio(ssl);
@@ -397,6 +397,8 @@ int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl)
 	o->SSL_set0_rbio(ssl, nowhere);
 	o->BIO_up_ref(nowhere);
 	o->SSL_set0_wbio(ssl, nowhere);
+	if (first) /* it is to fail in writing: from 3.2 on the error queue tells that from reading */
+		o->SSL_set_shutdown(ssl, o->SSL_get_shutdown(ssl) & ~SENT);
 	ret = o->tls.real.SSL_shutdown(ssl);
 	error = errno;
 	o->SSL_set0_rbio(ssl, rbio);

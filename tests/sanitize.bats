@@ -82,7 +82,7 @@ peer_of() {
 	for source in "$PROJECT"/tests/rude/*.c; do
 		name=$(basename "$source" .c)
 		case $name in
-		dtls | half_record_stalls | buffer_unflushed) continue ;; # no client of the judge's, or not ended by it
+		dtls | quic | half_record_stalls | buffer_unflushed) continue ;; # no client of the judge's, or not ended by it
 		esac
 		peer_of "$name"
 		JUDGE_ARGS+=(--timeout-ms 2000)

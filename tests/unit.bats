@@ -18,7 +18,10 @@ BENIGN=(
 )
 
 # Functions that older headers lack; the shim finds out at run time.
-NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefrom'
+NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefrom _Fork'
+
+# The same for numbers: until then they mean nothing, neither as a flag nor as a question to a BIO.
+NEWER_NUMBERS='SSL_R_UNEXPECTED_EOF_WHILE_READING SSL_OP_IGNORE_UNEXPECTED_EOF BIO_CTRL_GET_KTLS_SEND'
 
 # The names of numbers in tls_openssl.c, and those of the headers.
 NUMBERS=(
@@ -124,7 +127,7 @@ compile_agreement() {
 @test "prototypes: hooks.def says of libssl what OpenSSL's headers say" {
 	run compile_agreement < <(hooked SSL)
 	assert_success
-	assert [ "${lines[-1]}" -ge 20 ]
+	assert [ "${lines[-1]}" -ge 18 ] # so many has 1.1.1
 }
 
 @test "prototypes: tls_openssl.c calls what OpenSSL's headers declare" {
@@ -144,7 +147,7 @@ compile_agreement() {
 }
 
 @test "numbers: tls_openssl.c writes down what OpenSSL's headers define" {
-	local name value pair known
+	local name value pair known newer
 	{
 		echo "$HEADERS"
 		while read -r name value; do
@@ -153,9 +156,11 @@ compile_agreement() {
 				[ "${pair% *}" != "$name" ] || known=${pair#* }
 			done
 			[ -n "$known" ] || fail "$name = $value: add its name in the headers to NUMBERS"
-			[ "$known" = "${known#SSL_R_}" ] || printf '#ifdef %s\n' "$known"
+			newer=
+			[[ " $NEWER_NUMBERS " != *" $known "* ]] || newer=1
+			[ -z "$newer" ] || printf '#ifdef %s\n' "$known"
 			printf '_Static_assert((%s) == (%s), "%s");\n' "$value" "$known" "$name"
-			[ "$known" = "${known#SSL_R_}" ] || printf '#endif\n'
+			[ -z "$newer" ] || printf '#endif\n'
 		done < <(sed -n '/^enum {/,/^};/s/^\t\([A-Z_]*\) = \(.*[^ ]\),.*$/\1 \2/p' "$PROJECT/shim/tls_openssl.c")
 	} >numbers.c
 	run grep -c _Static_assert numbers.c
@@ -170,7 +175,8 @@ compile_agreement() {
 }
 
 @test "the library needs libc and nothing else" {
-	run bash -c 'readelf -d "$SHIM" | sed -n "s/.*(NEEDED).*\[\(.*\)\]/\1/p"'
+	# glibc before 2.34 comes in parts
+	run bash -c 'readelf -d "$SHIM" | sed -n "s/.*(NEEDED).*\[\(.*\)\]/\1/p" | grep -v -e ^libpthread.so.0$ -e ^libdl.so.2$'
 	assert_output libc.so.6
 }
 
@@ -182,11 +188,11 @@ compile_agreement() {
 
 @test "gcc and clang build it without a warning" {
 	local cc
-	for cc in gcc clang; do
-		run make -s -C "$PROJECT" CC="$cc" BUILD="$BATS_TEST_TMPDIR/$cc"
+	for cc in gcc $(command -v clang); do # the roots of tests/versions have gcc alone; make test installs both
+		run make -s -C "$PROJECT" CC="$cc" BUILD="$BATS_TEST_TMPDIR/${cc##*/}"
 		assert_success
 		assert_output ''
-		assert [ -e "$BATS_TEST_TMPDIR/$cc/libclosenotify.so" ]
+		assert [ -e "$BATS_TEST_TMPDIR/${cc##*/}/libclosenotify.so" ]
 	done
 }
 

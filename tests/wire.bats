@@ -29,9 +29,10 @@ stop_capture() {
 }
 
 # capture PORT: everything to and from that port, and the packet that end_capture sends, into $CAPTURE.
+# -Z root: the user that it would become is not there in the roots of tests/versions.
 capture() {
 	CAPTURE=$(mktemp "$BATS_TEST_TMPDIR/wire.XXXXXX")
-	"${AS[@]}" tcpdump -i lo --immediate-mode -U -w - "tcp port $1 or udp dst port 9" \
+	"${AS[@]}" tcpdump -Z root -i lo --immediate-mode -U -w - "tcp port $1 or udp dst port 9" \
 		>"$CAPTURE" 2>"$CAPTURE.err" 3>&- &
 	CAPTOR=$!
 	until grep -q 'listening on' "$CAPTURE.err"; do

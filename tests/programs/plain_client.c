@@ -3,6 +3,8 @@
  * errno, SSL_get_error and OpenSSL's error queue. Two runs that differ in these lines are different programs; that is
  * how the shim's promise to leave a program alone is measured. Invariants: lines are written at once, errno holds a
  * mark before each call, and nothing random (ports, addresses, process numbers) is printed. */
+#include "../rude/old_libc.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>

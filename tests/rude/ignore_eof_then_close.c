@@ -8,7 +8,9 @@ int main(int argc, char **argv)
 	char bytes[4096];
 	int got;
 
+#ifdef SSL_OP_IGNORE_UNEXPECTED_EOF /* 1.1.1: such programs take SSL_ERROR_SYSCALL without errno for it */
 	SSL_CTX_set_options(r.ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+#endif
 	r.ssl = rude_session(&r);
 	SSL_set_fd(r.ssl, r.fd);
 	rude_shake_hands(r.ssl);

@@ -14,7 +14,9 @@ int main(int argc, char **argv)
 	SSL_set_fd(r.ssl, r.fd);
 	rude_shake_hands(r.ssl);
 	rude_write(r.ssl, r.n);
+#ifdef BIO_get_ktls_send
 	if (BIO_get_ktls_send(SSL_get_wbio(r.ssl)) <= 0)
+#endif
 		return 77;
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));

@@ -9,6 +9,8 @@
 #ifndef RUDE_H
 #define RUDE_H
 
+#include "old_libc.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
