@@ -78,6 +78,7 @@ static struct {
 
 	/* The thread's own, by number in its descriptor table. */
 	struct held *held;
+	int at_door[DOORS];
 	int top; /* no number from here on is used */
 	uint32_t count;
 	int epoll;
@@ -257,16 +258,16 @@ static bool take_letter(int door)
 	return true;
 }
 
-static void take_letters(const int *doors)
+static void take_letters(void)
 {
 	for (int i = 0; i < linger.doors; i++) {
-		while (take_letter(doors[i]))
+		while (take_letter(linger.at_door[i]))
 			;
 	}
 }
 
 /* Looks at every socket whose time has come, or that has something to read; returns the ms until the next. */
-static int look_around(const int *doors, const struct epoll_event *events, int count)
+static int look_around(const struct epoll_event *events, int count)
 {
 	int64_t now = now_ms(), next = now + IDLE_MS;
 
@@ -279,7 +280,7 @@ static int look_around(const int *doors, const struct epoll_event *events, int c
 		bool had_ended = h->ended;
 
 		if (fd % 64 == 63) /* a closing program waits for no long round */
-			take_letters(doors);
+			take_letters();
 		if (!h->used)
 			continue;
 		if (h->talking && atomic_load(&exit_end))
@@ -296,7 +297,7 @@ static int look_around(const int *doors, const struct epoll_event *events, int c
 	return (int)(next - now);
 }
 
-static void serve(const int *doors)
+static void serve(void)
 {
 	struct epoll_event events[64];
 	int64_t idle_since = now_ms();
@@ -306,8 +307,8 @@ static void serve(const int *doors)
 		int count = epoll_wait(linger.epoll, events, 64, wait);
 		uint32_t open = OPEN;
 
-		take_letters(doors);
-		wait = look_around(doors, events, count > 0 ? count : 0);
+		take_letters();
+		wait = look_around(events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding))
 			idle_since = now_ms();
 		else if ((now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) &&
@@ -317,17 +318,18 @@ static void serve(const int *doors)
 }
 
 /* The kernel picks an abstract name. */
-static bool open_door(int number, int *door)
+static bool open_door(int number)
 {
 	struct sockaddr_un any = {.sun_family = AF_UNIX};
-	struct epoll_event event = {.events = EPOLLIN};
+	int door = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = door};
 
-	*door = event.data.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	linger.at_door[number] = door;
 	linger.address_length[number] = sizeof(linger.address[number]);
-	return *door >= 0 && !bind(*door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
-	       !getsockname(*door, (struct sockaddr *)&linger.address[number],
+	return door >= 0 && !bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
+	       !getsockname(door, (struct sockaddr *)&linger.address[number],
 			    &linger.address_length[number]) &&
-	       !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, *door, &event);
+	       !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &event);
 }
 
 static void wake_starter(uint32_t door)
@@ -338,21 +340,19 @@ static void wake_starter(uint32_t door)
 
 static void *background(void *unused)
 {
-	int doors[DOORS],
-		count = most() < HELD_MOST ? 1 : DOORS; /* where numbers are few, they are for sockets */
+	int count = most() < HELD_MOST ? 1 : DOORS; /* where numbers are few, they are for sockets */
 
 	cn_inside = 1;
 	linger.doors = 0;
 	linger.thread = (pid_t)syscall(SYS_gettid);
 	if (syscall(SYS_close_range, 0, UINT_MAX, CLOSE_UNSHARE) == 0) {
 		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
-		while (linger.epoll >= 0 && linger.doors < count &&
-		       open_door(linger.doors, &doors[linger.doors]))
+		while (linger.epoll >= 0 && linger.doors < count && open_door(linger.doors))
 			linger.doors++;
 	}
 	wake_starter(linger.doors ? OPEN : 0);
 	if (linger.doors)
-		serve(doors);
+		serve();
 	return unused;
 }
 
