@@ -78,7 +78,7 @@ static struct {
 
 	/* The thread's own, by number in its descriptor table. */
 	struct held *held;
-	int at_door[DOORS];
+	struct pollfd at_door[DOORS];
 	int top; /* no number from here on is used */
 	uint32_t count;
 	int epoll;
@@ -258,10 +258,20 @@ static bool take_letter(int door)
 	return true;
 }
 
-static void take_letters(void)
+static bool is_door(int fd)
 {
 	for (int i = 0; i < linger.doors; i++) {
-		while (take_letter(linger.at_door[i]))
+		if (linger.at_door[i].fd == fd)
+			return true;
+	}
+	return false;
+}
+
+static void take_letters(void)
+{
+	poll(linger.at_door, (nfds_t)linger.doors, 0);
+	for (int i = 0; i < linger.doors; i++) {
+		while (linger.at_door[i].revents && take_letter(linger.at_door[i].fd))
 			;
 	}
 }
@@ -271,8 +281,12 @@ static int look_around(const struct epoll_event *events, int count)
 {
 	int64_t now = now_ms(), next = now + IDLE_MS;
 
-	for (int e = 0; e < count; e++)
-		linger.held[events[e].data.fd].next = now;
+	for (int e = 0; e < count; e++) {
+		if (is_door(events[e].data.fd))
+			take_letters();
+		else
+			linger.held[events[e].data.fd].next = now;
+	}
 	while (linger.top > 0 && !linger.held[linger.top - 1].used)
 		linger.top--;
 	for (int fd = 0; fd < linger.top; fd++) {
@@ -307,7 +321,6 @@ static void serve(void)
 		int count = epoll_wait(linger.epoll, events, 64, wait);
 		uint32_t open = OPEN;
 
-		take_letters();
 		wait = look_around(events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding))
 			idle_since = now_ms();
@@ -324,7 +337,7 @@ static bool open_door(int number)
 	int door = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = door};
 
-	linger.at_door[number] = door;
+	linger.at_door[number] = (struct pollfd){.fd = door, .events = POLLIN};
 	linger.address_length[number] = sizeof(linger.address[number]);
 	return door >= 0 && !bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
 	       !getsockname(door, (struct sockaddr *)&linger.address[number],
