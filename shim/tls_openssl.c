@@ -507,9 +507,14 @@ static const struct cn_tls_ops ops = {
 /* Runs at the last reference of every SSL, by whatever path it is freed. */
 static void forget(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
+	int inside = cn_inside;
+
 	(void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+	cn_inside =
+		1; /* a signal handler that writes must not meet match.c's lock in its own thread's hands */
 	if (ptr)
 		cn_conn_session_gone(ptr);
+	cn_inside = inside;
 }
 
 /* SSL_dup of a session without handshake copies the ex_data; the copy is another connection. */
