@@ -70,6 +70,8 @@ uint32_t cn_raw_forks(void)
 
 void cn_raw_fork_begins(void)
 {
+	if (!cn_process_page) /* another library's constructor, earlier than ours: there is nothing to copy yet */
+		return;
 	cn_process();
 	atomic_fetch_add(&raw_forks_here, 1);
 	atomic_store(&raw_fork_under_way, true);
@@ -77,6 +79,8 @@ void cn_raw_fork_begins(void)
 
 void cn_raw_fork_over(bool failed)
 {
+	if (!cn_process_page)
+		return;
 	cn_process();
 	atomic_store(&raw_fork_under_way, false);
 	if (failed)

@@ -112,3 +112,25 @@ confined() {
 @test "under a seccomp filter that kills on what the program itself never does" {
 	confined strict truncated
 }
+
+@test "beside a library whose constructor forks by syscall() before ours has run" {
+	cc -D_GNU_SOURCE -shared -fPIC -xc - -o "$BATS_TEST_TMPDIR/early.so" <<-'END'
+		#include <signal.h>
+		#include <sys/syscall.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		__attribute__((constructor)) static void early(void)
+		{
+			pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+			int status = 0;
+
+			if (!child)
+				_exit(3);
+			if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 3)
+				_exit(9);
+		}
+	END
+	LD_PRELOAD=$SHIM:$BATS_TEST_TMPDIR/early.so run true
+	assert_success
+	assert_output ''
+}
