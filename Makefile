@@ -102,7 +102,7 @@ needs-build:
 needs-test: needs-build
 	@tests/needs clang=clang bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
-	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
+	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg
 
 demo: needs-build ## see it: three real programs, without and with

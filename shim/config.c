@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define MS_MAX 3600000U /* an hour */
+#define DAY    86400U
+#define FD_MAX (1 << 20)
 
 struct cn_config cn_config = {.mode = CN_MODE_OFF};
 
@@ -86,23 +89,80 @@ static bool parse_ms(const char *value, void *into)
 	return true;
 }
 
+/* fd:N */
+static bool parse_descriptor(const char *value, int *into)
+{
+	int fd = 0;
+
+	if (!*value)
+		return false;
+	for (; *value; value++) {
+		if (*value < '0' || *value > '9' || fd > FD_MAX / 10)
+			return false;
+		fd = fd * 10 + (*value - '0');
+	}
+	*into = fd;
+	return true;
+}
+
+static bool parse_destination(const char *value, struct cn_config *config)
+{
+	if (!*value)
+		return false;
+	config->log_file = value;
+	if (strcmp(value, "syslog") == 0)
+		config->log_to = CN_TO_SYSLOG;
+	else if (strcmp(value, "journal") == 0)
+		config->log_to = CN_TO_JOURNAL;
+	else if (strncmp(value, "fd:", 3) == 0)
+		config->log_to = CN_TO_DESCRIPTOR;
+	else
+		config->log_to = CN_TO_FILE;
+	return config->log_to != CN_TO_DESCRIPTOR || parse_descriptor(value + 3, &config->log_fd);
+}
+
 static bool parse_log(const char *value, void *into)
 {
 	struct cn_config *config = into;
 	const char *colon = strchr(value, ':');
 	size_t word = colon ? (size_t)(colon - value) : strlen(value);
-	enum cn_log log;
+	bool text = word == 4 && memcmp(value, "text", 4) == 0;
 
-	if (word == 4 && memcmp(value, "text", 4) == 0)
-		log = CN_LOG_TEXT;
-	else if (word == 4 && memcmp(value, "json", 4) == 0)
-		log = CN_LOG_JSON;
-	else
+	if (!text && !(word == 4 && memcmp(value, "json", 4) == 0))
 		return false;
-	if (colon && !colon[1])
+	if (colon && !parse_destination(colon + 1, config))
 		return false;
-	config->log = log;
-	config->log_file = colon ? colon + 1 : NULL;
+	config->log = text ? CN_LOG_TEXT : CN_LOG_JSON;
+	return true;
+}
+
+static bool parse_level(const char *value, void *into)
+{
+	static const char *const words[] = {"ends", "calls", NULL};
+	unsigned int choice;
+
+	if (!parse_choice(value, words, &choice))
+		return false;
+	*(enum cn_level *)into = (enum cn_level)choice;
+	return true;
+}
+
+static bool parse_backtrace(const char *value, void *into)
+{
+	return parse_flag(value, "off", "on", into);
+}
+
+static bool parse_summary(const char *value, void *into)
+{
+	struct cn_config *config = into;
+	unsigned int seconds = 0;
+
+	if (strcmp(value, "off") == 0)
+		return true;
+	if (strcmp(value, "exit") != 0 && (!parse_ms(value, &seconds) || !seconds || seconds > DAY))
+		return false;
+	config->summary = true;
+	config->summary_s = seconds;
 	return true;
 }
 
@@ -133,8 +193,15 @@ static bool parse_only(const char *value, void *into)
 static const struct option options[] = {
 	{"CLOSENOTIFY_MODE", parse_mode, &cn_config.mode, "fix, observe, off (or help)", "fix",
 	 "fix: repair; observe: change nothing, log what would be done; off: do nothing"},
-	{"CLOSENOTIFY_LOG", parse_log, &cn_config, "text, json, text:FILE, json:FILE", "no log",
-	 "one record per connection end, to stderr or FILE (%p: pid, %n: program)"},
+	{"CLOSENOTIFY_LOG", parse_log, &cn_config,
+	 "text or json, and after a colon FILE, fd:N, syslog or journal", "no log",
+	 "one record per connection end, to stderr or as said (in FILE, %p: pid, %n: program)"},
+	{"CLOSENOTIFY_LEVEL", parse_level, &cn_config.level, "ends, calls", "ends",
+	 "calls: log each of the program's calls that has to do with an end as well"},
+	{"CLOSENOTIFY_BACKTRACE", parse_backtrace, &cn_config.backtrace, "off, on", "off",
+	 "on: the record of an end says by which calls the program came there"},
+	{"CLOSENOTIFY_SUMMARY", parse_summary, &cn_config, "off, exit, seconds from 1 to 86400", "off",
+	 "log how many connections ended how: at exit, or every so many seconds as well"},
 	{"CLOSENOTIFY_WAIT_MS", parse_ms, &cn_config.wait_ms, "milliseconds, 0 to 3600000", "0",
 	 "how long the program's SSL_shutdown may wait for the peer's close_notify"},
 	{"CLOSENOTIFY_TIMEOUT_MS", parse_ms, &cn_config.timeout_ms, "milliseconds, 0 to 3600000", "30000",
@@ -186,6 +253,7 @@ static void print_help(void)
 
 void cn_config_read(void)
 {
+	struct utsname machine;
 	const char *mode;
 
 	/* Secure execution: the environment belongs to somebody with fewer rights than the program. */
@@ -208,4 +276,6 @@ void cn_config_read(void)
 	}
 	if (!only_matches)
 		cn_config.mode = CN_MODE_OFF;
+	if (cn_config.log != CN_LOG_NONE && uname(&machine) == 0)
+		memccpy(cn_config.host, machine.nodename, 0, sizeof(cn_config.host) - 1);
 }

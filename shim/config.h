@@ -8,11 +8,20 @@
 
 enum cn_mode { CN_MODE_FIX, CN_MODE_OBSERVE, CN_MODE_OFF };
 enum cn_log { CN_LOG_NONE, CN_LOG_TEXT, CN_LOG_JSON };
+enum cn_log_to { CN_TO_STDERR, CN_TO_FILE, CN_TO_DESCRIPTOR, CN_TO_SYSLOG, CN_TO_JOURNAL };
+enum cn_level { CN_LEVEL_ENDS, CN_LEVEL_CALLS };
 
 struct cn_config {
 	enum cn_mode mode;
 	enum cn_log log;
-	const char *log_file; /* template with %p and %n, or NULL: stderr */
+	enum cn_log_to log_to;
+	const char *
+		log_file; /* what CLOSENOTIFY_LOG names: for a file a template with %p and %n; NULL: stderr */
+	int log_fd;       /* CN_TO_DESCRIPTOR */
+	enum cn_level level;    /* CLOSENOTIFY_LEVEL */
+	bool backtrace;         /* CLOSENOTIFY_BACKTRACE=on */
+	bool summary;           /* CLOSENOTIFY_SUMMARY: at exit */
+	unsigned int summary_s; /* and, with the next end, after so many seconds; 0: only at exit */
 	unsigned int
 		wait_ms; /* CLOSENOTIFY_WAIT_MS: the program's SSL_shutdown may wait this long for the peer */
 	unsigned int timeout_ms; /* CLOSENOTIFY_TIMEOUT_MS: total bound on what is finished after the
@@ -21,6 +30,7 @@ struct cn_config {
 	bool quiet_override;     /* CLOSENOTIFY_QUIET=override */
 	bool exit_always;        /* CLOSENOTIFY_EXIT=always */
 	char program[256];       /* base name of the program, for CLOSENOTIFY_ONLY and the log */
+	char host[65];           /* node name of the machine, for the log */
 };
 
 extern struct cn_config cn_config;

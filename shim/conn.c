@@ -55,6 +55,8 @@ static void put_free(struct cn_conn *conn)
 }
 
 /* Labels stand in a chunk of their own beside each chunk of connections. */
+static _Atomic uint64_t serials; /* of labels */
+
 static bool add_labels(struct cn_conn *chunk)
 {
 	struct cn_label *labels = cn_map(CONN_CHUNK * sizeof(*labels));
@@ -232,7 +234,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->handed = conn->produced = 0;
 	conn->share = NULL;
 	if (conn->label)
-		memset(conn->label, 0, sizeof(*conn->label));
+		*conn->label = (struct cn_label){.serial = atomic_fetch_add(&serials, 1) + 1};
 	atomic_store(&conn->references, 1);
 	atomic_store(&conn->session, session);
 	return conn;

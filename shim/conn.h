@@ -35,14 +35,20 @@ enum cn_fact {
 	CN_MATCHED = 1 << 17,   /* its socket was found by the hello */
 	CN_UNREAD =
 		1 << 18, /* when it was last asked, the session held bytes that the program has not read */
+	CN_CLIENT = 1 << 19,     /* neither this nor CN_SERVER: it was never asked */
+	CN_MID_RECORD = 1 << 20, /* CN_TRUNCATED in the middle of a record */
+	CN_PEER_RESET = 1 << 21, /* CN_TRUNCATED by a reset */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
  */
 struct cn_label {
-	char peer[56];
+	char local[56], peer[56];
 	char sni[200];
 	const char *version;
+	uint64_t serial;
+	int64_t established, first_sign; /* microseconds on CLOCK_MONOTONIC; 0: not yet */
+	bool resumable, resumable_known;
 };
 
 #define CN_REST_MOST 34816 /* a record and an alert with block padding */

@@ -7,6 +7,7 @@
 #include "farewell.h"
 #include "kernel.h"
 #include "linger.h"
+#include "usdt.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -20,15 +21,19 @@ static void remember_label(struct cn_conn *conn, const struct cn_tls_state *stat
 {
 	if (!conn->label)
 		return;
-	if (state->version)
+	if (state->established) { /* before, it is the highest that is offered */
 		conn->label->version = state->version;
+		conn->label->resumable = state->resumable;
+		conn->label->resumable_known =
+			!state->server; /* a server's is in the tickets that the client has */
+	}
 	if (state->sni && !conn->label->sni[0])
 		strncpy(conn->label->sni, state->sni, sizeof(conn->label->sni) - 1);
 }
 
 static void remember_state(struct cn_conn *conn, const struct cn_tls_state *state)
 {
-	cn_conn_note(conn, (state->server ? CN_SERVER : 0U) | (state->quiet ? CN_SEEN_QUIET : 0U) |
+	cn_conn_note(conn, (state->server ? CN_SERVER : CN_CLIENT) | (state->quiet ? CN_SEEN_QUIET : 0U) |
 				   (state->unsupported ? CN_SEEN_UNSUPPORTED : 0U) |
 				   (state->established ? CN_ESTABLISHED : 0U) |
 				   (state->unread ? CN_UNREAD : 0U));
@@ -58,6 +63,20 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 	return state;
 }
 
+/* By its own count the kernel has less than the session made (the program holds the difference), or more. */
+static int64_t surplus_of(const struct cn_conn *conn, const struct cn_socket *socket)
+{
+	return cn_conn_has(conn, CN_MATCHED) ? (int64_t)(socket->handed - conn->handed - conn->produced) : 0;
+}
+
+/* Bytes of ciphertext that the program still has, for the record; -1: some, or not known. */
+static int64_t held(const struct cn_conn *conn, const struct cn_socket *socket, const struct cn_facts *facts)
+{
+	int64_t surplus = surplus_of(conn, socket);
+
+	return surplus < 0 ? -surplus : facts->held && !socket->write_shut ? -1 : 0;
+}
+
 static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_socket *socket,
 			      enum cn_cause cause, bool thread_inside, int status)
 {
@@ -65,9 +84,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR &&
 		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
-	/* By its own count the kernel has less than the session made (the program holds the difference), or more. */
-	int64_t surplus =
-		cn_conn_has(conn, CN_MATCHED) ? (int64_t)(socket->handed - conn->handed - conn->produced) : 0;
+	int64_t surplus = surplus_of(conn, socket);
 
 	return (struct cn_facts){
 		.owner = !conn->share || cn_share_may_end(conn->share, cn_conn_has(conn, CN_INHERITED)),
@@ -147,6 +164,8 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
+	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
+			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
 	if (cn_config.mode == CN_MODE_FIX)
 		done = cn_say_farewell(conn, fd, &plan, &socket,
 				       cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH);
@@ -160,8 +179,12 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (copy >= 0)
 		cn_libc()->close(copy);
 	if (last)
-		cn_event_end(conn,
-			     &(struct cn_end){.cause = cause, .plan = plan, .done = done, .socket = socket});
+		cn_event_end(conn, &(struct cn_end){.cause = cause,
+						    .plan = plan,
+						    .done = done,
+						    .facts = facts,
+						    .socket = socket,
+						    .held = held(conn, &socket, &facts)});
 	return cn_config.mode == CN_MODE_FIX ? plan : (struct cn_plan){0};
 }
 
@@ -258,6 +281,7 @@ void cn_end_process(int status)
 	cn_linger_exit_begins();
 	cn_conn_each(end_at_exit);
 	cn_linger_finish(); /* the background dies with the process */
+	cn_event_summary();
 }
 
 bool cn_still_there(const struct cn_conn *conn, int copy)

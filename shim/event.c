@@ -1,32 +1,161 @@
 /* SPDX-License-Identifier: MIT
- * One record per connection end, as text or JSON. Invariant: only tells; a record is one write. */
+ * What is told of connections and calls. Invariant: only tells. */
 #include "event.h"
-#include "config.h"
-#include "format.h"
+#include "hook.h"
 #include "kernel.h"
+#include "record.h"
 #include "sink.h"
+#include "usdt.h"
 
-#include <time.h>
+#include <execinfo.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define RECORD_VERSION 1
+#define FRAMES_MOST 24
 
-static void put_word(struct cn_text *text, const char *key, const char *value)
+__thread const void *cn_caller __attribute__((tls_model("initial-exec")));
+
+/* glibc 2.32 */
+const char *strerrorname_np(int error) __attribute__((weak));
+
+static int64_t now_us(void)
 {
-	cn_put(text, ",\"");
-	cn_put(text, key);
-	cn_put(text, "\":\"");
-	cn_put_escaped(text, value, 256);
-	cn_put(text, "\"");
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void put_count(struct cn_text *text, const char *key, int value)
+static struct cn_record begin(const char *event)
 {
-	cn_put(text, ",\"");
-	cn_put(text, key);
-	cn_put(text, "\":");
-	cn_put_number(text, (uint64_t)(value > 0 ? value : 0));
+	struct cn_record record = {.event = event};
+
+	clock_gettime(CLOCK_REALTIME, &record.time);
+	return record;
 }
+
+static void add_word(struct cn_record *r, const char *key, const char *word)
+{
+	cn_record_add(r, (struct cn_field){CN_FIELD_WORD, key, {.word = word}});
+}
+
+static void add_outside(struct cn_record *r, const char *key, const char *word)
+{
+	cn_record_add(r, (struct cn_field){CN_FIELD_OUTSIDE, key, {.word = word && *word ? word : NULL}});
+}
+
+static void add_count(struct cn_record *r, const char *key, int64_t count)
+{
+	cn_record_add(r, (struct cn_field){CN_FIELD_COUNT, key, {.count = count}});
+}
+
+static void add_flag(struct cn_record *r, const char *key, int flag)
+{
+	cn_record_add(r, (struct cn_field){CN_FIELD_FLAG, key, {.count = flag}});
+}
+
+/* dladdr() takes the loader's lock, which the code that a handler interrupts may hold. */
+static void add_code(struct cn_record *r, const char *key, const void *code)
+{
+	cn_record_add(r, (struct cn_field){CN_FIELD_CODE, key, {.code = cn_in_handler() ? NULL : code}});
+}
+
+/* PID-COOKIE, the cookie as ss(8) shows it; without a socket a number of our own, with a leading zero. */
+static void put_id(const struct cn_conn *conn, char id[CN_ID_SIZE])
+{
+	struct cn_text text = {.length = 0};
+
+	cn_put_number(&text, (uint64_t)getpid());
+	cn_put(&text, "-");
+	if (!conn->cookie)
+		cn_put(&text, "0");
+	cn_put_hex(&text, conn->cookie ? conn->cookie : conn->label ? conn->label->serial : 0);
+	memcpy(id, text.bytes, text.length);
+	id[text.length] = '\0';
+}
+
+/* --- how many --- */
+
+static struct {
+	_Atomic uint32_t process; /* cn_process() whose connections these are */
+	_Atomic uint64_t verdicts[CN_VERDICT_COUNT], faults[CN_FAULT_COUNT];
+	_Atomic uint64_t told; /* how many there were at the last summary */
+	_Atomic int64_t due;   /* microseconds */
+} counts;
+
+static void count(const struct cn_judgement *judgement)
+{
+	uint32_t process = cn_process();
+
+	if (atomic_exchange(&counts.process, process) != process) { /* a fork child counts its own */
+		for (int i = 0; i < CN_VERDICT_COUNT; i++)
+			atomic_store(&counts.verdicts[i], 0);
+		for (int i = 0; i < CN_FAULT_COUNT; i++)
+			atomic_store(&counts.faults[i], 0);
+		atomic_store(&counts.told, 0);
+		atomic_store(&counts.due, now_us() + (int64_t)cn_config.summary_s * 1000000);
+	}
+	atomic_fetch_add(&counts.verdicts[judgement->verdict], 1);
+	atomic_fetch_add(&counts.faults[judgement->fault], 1);
+}
+
+static void add_counts(struct cn_record *r, const char *key, const _Atomic uint64_t *numbers, int length,
+		       const char *word(int number))
+{
+	cn_record_add(r, (struct cn_field){CN_FIELD_OBJECT, key, {0}});
+	for (int i = 0; i < length; i++) {
+		uint64_t number = atomic_load(&numbers[i]);
+
+		if (number)
+			add_count(r, word(i), (int64_t)number);
+	}
+	cn_record_add(r, (struct cn_field){CN_FIELD_END, NULL, {0}});
+}
+
+static const char *verdict_word(int number)
+{
+	return cn_verdict_word((enum cn_verdict)number);
+}
+
+static const char *fault_word(int number)
+{
+	return cn_fault_word((enum cn_fault)number);
+}
+
+void cn_event_summary(void)
+{
+	struct cn_record r = begin("summary");
+	uint64_t all = 0;
+
+	for (int i = 0; i < CN_VERDICT_COUNT; i++)
+		all += atomic_load(&counts.verdicts[i]);
+	if (!cn_config.summary || cn_config.log == CN_LOG_NONE ||
+	    atomic_load(&counts.process) != cn_process() || atomic_exchange(&counts.told, all) == all)
+		return;
+	r.phrases[0] = "so far";
+	add_count(&r, "connections", (int64_t)all);
+	add_counts(&r, "verdicts", counts.verdicts, CN_VERDICT_COUNT, verdict_word);
+	add_counts(&r, "faults", counts.faults, CN_FAULT_COUNT, fault_word);
+	add_count(&r, "lost", (int64_t)cn_sink_lost());
+	cn_sink_write(&r);
+}
+
+/* In a program that runs for long: no timer, no thread and no signal of ours, but the next connection's end. */
+static void summary_if_due(void)
+{
+	int64_t now, due;
+
+	if (!cn_config.summary_s)
+		return;
+	now = now_us();
+	due = atomic_load(&counts.due);
+	if (now >= due &&
+	    atomic_compare_exchange_strong(&counts.due, &due, now + (int64_t)cn_config.summary_s * 1000000))
+		cn_event_summary();
+}
+
+/* --- a connection's end --- */
 
 /* What the program itself had done. */
 static const char *deed(const struct cn_conn *conn)
@@ -57,129 +186,219 @@ static const char *action(const struct cn_conn *conn, const struct cn_end *end)
 	return end->done.lingers ? "linger" : half_close ? "half_close" : "none";
 }
 
-struct record {
-	const char *role, *tls, *peer, *sni, *cause, *did, *action, *reason, *mode;
-	bool peer_closed;
-	int unread, unsent;
-};
-
-static void put_json(struct cn_text *text, const struct record *r, const struct timespec *now)
+static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end *end)
 {
-	cn_put(text, "{\"v\":");
-	cn_put_number(text, RECORD_VERSION);
-	cn_put(text, ",\"time\":\"");
-	cn_put_time(text, now->tv_sec, now->tv_nsec / 1000);
-	cn_put(text, "\"");
-	put_count(text, "pid", getpid());
-	put_word(text, "program", cn_config.program);
-	put_word(text, "role", r->role);
-	put_word(text, "tls", r->tls);
-	put_word(text, "peer", r->peer);
-	put_word(text, "sni", r->sni);
-	put_word(text, "cause", r->cause);
-	put_word(text, "did", r->did);
-	put_word(text, "mode", r->mode);
-	put_word(text, "action", r->action);
-	put_word(text, "reason", r->reason);
-	cn_put(text, r->peer_closed ? ",\"peer_close_notify\":true" : ",\"peer_close_notify\":false");
-	put_count(text, "unread", r->unread);
-	put_count(text, "unsent", r->unsent);
-	cn_put(text, "}\n");
+	bool fix = cn_config.mode == CN_MODE_FIX;
+
+	return cn_judge(&(struct cn_evidence){
+		.facts = end->facts,
+		.cause = end->cause,
+		.reason = end->plan.reason,
+		.goodbye = fix && cn_conn_has(conn, CN_SAID_BY_SHIM),
+		.drained = fix && (end->done.drained || end->done.lingers),
+		.tcp = end->socket.tcp,
+		.fin_sent = end->socket.write_shut,
+		.peer_fin = end->socket.peer_shut,
+		.reset = end->socket.reset,
+		.unread = end->socket.unread > 0,
+		.unread_tls = cn_conn_has(conn, CN_UNREAD),
+		.unacknowledged = end->socket.unsent > 0,
+		.peer_closed = cn_conn_has(conn, CN_PEER_CLOSED),
+		.truncated = cn_conn_has(conn, CN_TRUNCATED),
+		.mid_record = cn_conn_has(conn, CN_MID_RECORD),
+		.peer_reset = cn_conn_has(conn, CN_PEER_RESET),
+	});
 }
 
-static void put_pair(struct cn_text *text, const char *key, const char *value)
+static const char *role(const struct cn_conn *conn)
 {
-	cn_put(text, " ");
-	cn_put(text, key);
-	cn_put(text, "=");
-	cn_put(text, value);
+	return cn_conn_has(conn, CN_SERVER) ? "server" : cn_conn_has(conn, CN_CLIENT) ? "client" : "unknown";
 }
 
-/* From outside: in quotes, so that no value passes for another field. */
-static void put_quoted(struct cn_text *text, const char *key, const char *value)
+/* libssl drops a session that is freed without a goodbye. */
+static int resumable(const struct cn_conn *conn, const struct cn_end *end, const struct cn_judgement *j)
 {
-	cn_put(text, " ");
-	cn_put(text, key);
-	cn_put(text, "=\"");
-	cn_put_escaped(text, value, 256);
-	cn_put(text, "\"");
+	if (!conn->label || !conn->label->resumable_known)
+		return -1;
+	return conn->label->resumable && (j->our_end == CN_WIRE_CLOSE_NOTIFY || end->facts.quiet);
 }
 
-static void put_plain(struct cn_text *text, const struct record *r, const struct timespec *now)
+static int64_t since(int64_t then, int64_t now)
 {
-	cn_put_time(text, now->tv_sec, now->tv_nsec / 1000);
-	cn_put(text, " closenotify: ");
-	cn_put_escaped(text, cn_config.program, sizeof(cn_config.program));
-	cn_put(text, "[");
-	cn_put_number(text, (uint64_t)getpid());
-	cn_put(text, "] ");
-	cn_put(text, r->role);
-	cn_put(text, " ");
-	cn_put(text, r->tls);
-	put_pair(text, "peer", r->peer);
-	put_quoted(text, "sni", r->sni);
-	put_pair(text, "cause", r->cause);
-	put_pair(text, "did", r->did);
-	put_pair(text, "mode", r->mode);
-	put_pair(text, "action", r->action);
-	put_pair(text, "reason", r->reason);
-	put_pair(text, "peer_close_notify", r->peer_closed ? "yes" : "no");
-	cn_put(text, " unread=");
-	cn_put_number(text, (uint64_t)(r->unread > 0 ? r->unread : 0));
-	cn_put(text, " unsent=");
-	cn_put_number(text, (uint64_t)(r->unsent > 0 ? r->unsent : 0));
-	cn_put(text, "\n");
+	return then ? now - then : -1;
+}
+
+/* Its first call loads libgcc_s, by malloc. */
+void cn_event_start(void)
+{
+	void *frame;
+
+	if (cn_config.backtrace && cn_config.log != CN_LOG_NONE)
+		backtrace(&frame, 1);
+}
+
+static void add_backtrace(struct cn_record *r)
+{
+	void *frames[FRAMES_MOST];
+	int depth, first = 0;
+
+	if (!cn_config.backtrace || cn_in_handler())
+		return;
+	depth = backtrace(frames, FRAMES_MOST);
+	while (first < depth && frames[first] != cn_caller)
+		first++;
+	if (first == depth)
+		return;
+	cn_record_add(r, (struct cn_field){CN_FIELD_LIST, "backtrace", {0}});
+	for (; first < depth && r->count < CN_FIELDS_MOST - 1; first++)
+		cn_record_add(r, (struct cn_field){CN_FIELD_CODE, NULL, {.code = frames[first]}});
+	cn_record_add(r, (struct cn_field){CN_FIELD_END, NULL, {0}});
+}
+
+static void tell(const struct cn_conn *conn, const struct cn_end *end, const struct cn_judgement *j)
+{
+	const struct cn_label *label = conn->label;
+	const struct cn_socket *socket = &end->socket;
+	struct cn_record r = begin("end");
+	int64_t now = now_us();
+	char id[CN_ID_SIZE];
+
+	put_id(conn, id);
+	r.bad = cn_verdict_is_bad(j->verdict);
+	r.phrases[0] = cn_verdict_phrase(j->verdict);
+	r.phrases[1] = cn_fault_phrase(j->fault);
+	r.phrases[2] = cn_peer_phrase(j->peer_end);
+	add_word(&r, "id", id);
+	add_word(&r, "role", role(conn));
+	add_word(&r, "tls", label ? label->version : NULL);
+	add_word(&r, "local", label && label->local[0] ? label->local : NULL);
+	add_word(&r, "peer", label && label->peer[0] ? label->peer : NULL);
+	add_outside(&r, "sni", label ? label->sni : NULL);
+	add_word(&r, "verdict", cn_verdict_word(j->verdict));
+	add_word(&r, "fault", cn_fault_word(j->fault));
+	add_word(&r, "our_end", cn_wire_end_word(j->our_end));
+	add_word(&r, "peer_end", cn_wire_end_word(j->peer_end));
+	add_word(&r, "cause", cn_cause_word(end->cause));
+	add_code(&r, "caller", end->cause == CN_CAUSE_EXIT ? NULL : cn_caller);
+	add_word(&r, "did", deed(conn));
+	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
+	add_word(&r, "action", action(conn, end));
+	add_word(&r, "reason", cn_reason_word(end->plan.reason));
+	add_count(&r, "sent", socket->tcp ? (int64_t)socket->sent : -1);
+	add_count(&r, "received", socket->tcp ? (int64_t)socket->received : -1);
+	add_count(&r, "unread", socket->open ? socket->unread : -1);
+	add_count(&r, "unacknowledged", socket->open ? socket->unsent : -1);
+	add_count(&r, "held", end->held);
+	add_count(&r, "age_us", label ? since(label->established, now) : -1);
+	add_count(&r, "ending_us", !label ? -1 : label->first_sign ? now - label->first_sign : 0);
+	add_flag(&r, "resumable", resumable(conn, end, j));
+	add_backtrace(&r);
+	cn_sink_write(&r);
 }
 
 void cn_event_end(struct cn_conn *conn, const struct cn_end *end)
 {
-	struct cn_text text = {.length = 0};
-	struct record record;
-	struct timespec now;
+	struct cn_judgement judgement;
 
 	if (cn_conn_has(conn, CN_RECORDED) || !conn->tls)
 		return;
 	cn_conn_note(conn, CN_RECORDED);
+	judgement = judge(conn, end);
+	CN_PROBE_OUTCOME(conn->cookie, cn_verdict_word(judgement.verdict), cn_fault_word(judgement.fault),
+			 cn_reason_word(end->plan.reason));
 	if (cn_config.log == CN_LOG_NONE)
 		return;
-	record = (struct record){
-		.role = cn_conn_has(conn, CN_SERVER) ? "server" : "client",
-		.tls = conn->label && conn->label->version ? conn->label->version : "-",
-		.peer = conn->label && conn->label->peer[0] ? conn->label->peer : "-",
-		.sni = conn->label && conn->label->sni[0] ? conn->label->sni : "-",
-		.cause = cn_cause_word(end->cause),
-		.did = deed(conn),
-		.action = action(conn, end),
-		.reason = cn_reason_word(end->plan.reason),
-		.mode = cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix",
-		.peer_closed = cn_conn_has(conn, CN_PEER_CLOSED),
-		.unread = end->socket.unread,
-		.unsent = end->socket.unsent,
-	};
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (cn_config.log == CN_LOG_JSON)
-		put_json(&text, &record, &now);
-	else
-		put_plain(&text, &record, &now);
-	cn_sink_write(&text);
+	count(&judgement);
+	tell(conn, end, &judgement);
+	summary_if_due();
 }
 
 void cn_event_label(struct cn_conn *conn, int fd)
 {
-	if (conn->label && fd >= 0)
+	if (conn->label && fd >= 0) {
 		cn_socket_peer(fd, conn->label->peer, sizeof(conn->label->peer));
+		cn_socket_local(fd, conn->label->local, sizeof(conn->label->local));
+	}
+}
+
+void cn_event_established(struct cn_conn *conn)
+{
+	if (conn->label && !conn->label->established)
+		conn->label->established = now_us();
+}
+
+void cn_event_sign(struct cn_conn *conn)
+{
+	if (conn->label && !conn->label->first_sign)
+		conn->label->first_sign = now_us();
 }
 
 void cn_event_unusable(struct cn_tls *tls)
 {
 	static _Atomic unsigned int said; /* a bit per library */
-	struct cn_text text = {.length = 0};
 	unsigned int bit = 1U << tls->id;
+	struct cn_record r;
 
 	if (cn_config.log == CN_LOG_NONE || atomic_fetch_or(&said, bit) & bit)
 		return;
-	cn_put(&text, "closenotify: ");
-	cn_put_escaped(&text, cn_config.program, sizeof(cn_config.program));
-	cn_put(&text, ": this TLS library lacks functions that are needed; it is left alone\n");
-	cn_sink_write(&text);
+	r = begin("warning");
+	r.bad = true;
+	add_outside(&r, "message", "this TLS library lacks functions that are needed; it is left alone");
+	cn_sink_write(&r);
+}
+
+/* --- calls --- */
+
+void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn, int fd)
+{
+	if (!conn || !conn->tls || conn->process != cn_process())
+		return;
+	cn_event_sign(conn);
+	if (cn_config.level != CN_LEVEL_CALLS)
+		return;
+	call->name = name;
+	call->fd = fd;
+	call->began = now_us();
+	put_id(conn, call->id);
+}
+
+static void tell_call(const char *id, const char *name, int fd, int64_t took, const void *caller, int64_t ret,
+		      int failure, const char *error)
+{
+	const char *word = !failure ? NULL : strerrorname_np ? strerrorname_np(failure) : "unknown";
+	struct cn_record r = begin("call");
+
+	r.phrases[0] = name;
+	add_word(&r, "id", id);
+	add_count(&r, "tid", syscall(SYS_gettid));
+	add_word(&r, "call", name);
+	add_count(&r, "fd", fd);
+	cn_record_add(&r, (struct cn_field){CN_FIELD_NUMBER, "ret", {.count = ret}});
+	add_word(&r, "error", error);
+	add_word(&r, "errno", word);
+	add_count(&r, "took_us", took);
+	add_code(&r, "caller", caller);
+	cn_sink_write(&r);
+}
+
+void cn_call_tell(const struct cn_call *call, int64_t ret, bool failed, const char *error)
+{
+	struct cn_guard guard;
+
+	if (cn_inside || cn_confined)
+		return;
+	guard = cn_guard_enter();
+	tell_call(call->id, call->name, call->fd, now_us() - call->began, cn_caller, ret,
+		  failed ? guard.error : 0, error);
+	cn_guard_leave(guard);
+}
+
+void cn_event_moved(struct cn_conn *conn, const char *name, int ret, const char *error, int failure)
+{
+	char id[CN_ID_SIZE];
+
+	if (cn_config.level != CN_LEVEL_CALLS || cn_config.log == CN_LOG_NONE)
+		return;
+	put_id(conn, id);
+	tell_call(id, name, conn->fd, -1, NULL, ret, failure, error);
 }

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * One record per connection end. Invariant: only tells; nothing here changes what happens. */
+ * What is told: of each connection's end, of the calls that led there, and how many there were. Invariant: only tells;
+ * nothing here changes what happens. */
 #ifndef CN_EVENT_H
 #define CN_EVENT_H
 
 #include "farewell.h"
+#include "config.h"
+#include "verdict.h"
 
 struct cn_end {
 	enum cn_cause cause;
 	struct cn_plan plan;
 	struct cn_farewell done;
+	struct cn_facts facts;   /* on which the plan was made */
 	struct cn_socket socket; /* as it was before the farewell */
+	int64_t held;            /* bytes of ciphertext that the program still has; negative: not known */
 };
+
+/* Loads what a backtrace needs. Called by the constructor. */
+void cn_event_start(void);
 
 /* Writes the record of a connection's end, once; silent unless CLOSENOTIFY_LOG asks. Any thread, signal
  * handlers. */
@@ -19,7 +27,54 @@ void cn_event_end(struct cn_conn *conn, const struct cn_end *end);
 /* Keeps what the record will need from a connection that was just bound to fd. */
 void cn_event_label(struct cn_conn *conn, int fd);
 
+/* Its handshake is done. */
+void cn_event_established(struct cn_conn *conn);
+
+/* The first sign of its end. */
+void cn_event_sign(struct cn_conn *conn);
+
+/* CLOSENOTIFY_SUMMARY: what has been counted, at exit. */
+void cn_event_summary(void);
+
 /* Says once on the log's sink that a TLS library can't be helped. */
 void cn_event_unusable(struct cn_tls *tls);
+
+/* --- calls of the program, for CLOSENOTIFY_LEVEL=calls; any thread --- */
+
+#define CN_ID_SIZE 40 /* PID-COOKIE */
+
+struct cn_call {
+	const char *name; /* NULL: not told */
+	int fd;
+	int64_t began; /* microseconds */
+	char id[CN_ID_SIZE];
+};
+
+/* Where the program made the call that is now under way in this thread. */
+extern __thread const void *cn_caller __attribute__((tls_model("initial-exec")));
+
+void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn, int fd);
+void cn_call_tell(const struct cn_call *call, int64_t ret, bool failed, const char *error);
+
+/* Before the real call, in the exported function itself, which the program has called. */
+static inline __attribute__((always_inline)) void cn_call_begin(struct cn_call *call, const char *name,
+								struct cn_conn *conn, int fd)
+{
+	cn_caller = __builtin_return_address(0);
+	call->name = NULL;
+	if (__builtin_expect(cn_config.log != CN_LOG_NONE, 0))
+		cn_call_noted(call, name, conn, fd);
+}
+
+/* After it; returns `ret`. `error`: the TLS library's word for it, or NULL. */
+static inline int cn_call_end(const struct cn_call *call, int ret, const char *error)
+{
+	if (__builtin_expect(call->name != NULL, 0))
+		cn_call_tell(call, ret, ret < 0, error);
+	return ret;
+}
+
+/* One of the many that move bytes; told when it has failed for good, or has finished the handshake. */
+void cn_event_moved(struct cn_conn *conn, const char *name, int ret, const char *error, int failure);
 
 #endif

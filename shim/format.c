@@ -41,20 +41,32 @@ void cn_put_number(struct cn_text *text, uint64_t number)
 	put_padded(text, number, 1);
 }
 
+static const char hex[] = "0123456789abcdef";
+
+void cn_put_hex(struct cn_text *text, uint64_t number)
+{
+	char digits[16];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = hex[number & 15];
+		number >>= 4;
+	} while (number);
+	put_bytes(text, digits + at, sizeof(digits) - at);
+}
+
 void cn_put_escaped(struct cn_text *text, const char *string, size_t most)
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (; most && *string; string++, most--) {
+	for (; most && *string; string++) {
 		unsigned char c = (unsigned char)*string;
+		const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+		bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+		size_t length = plain ? 1 : sizeof(escape);
 
-		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-			put_bytes(text, string, 1);
-		} else {
-			const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-
-			put_bytes(text, escape, sizeof(escape));
-		}
+		if (length > most)
+			return;
+		put_bytes(text, plain ? string : escape, length);
+		most -= length;
 	}
 }
 
@@ -85,7 +97,7 @@ void cn_put_time(struct cn_text *text, int64_t seconds, long microseconds)
 	cn_put(text, "Z");
 }
 
-bool cn_text_write(const struct cn_text *text, int fd)
+long cn_text_write(const struct cn_text *text, int fd)
 {
 	struct pollfd writable = {.fd = fd, .events = POLLOUT};
 	struct rlimit limit;
@@ -95,9 +107,9 @@ bool cn_text_write(const struct cn_text *text, int fd)
 	 * PIPE_BUF. A file at RLIMIT_FSIZE would kill by SIGXFSZ. */
 	if (poll(&writable, 1, 0) != 1 || writable.revents & (POLLERR | POLLHUP | POLLNVAL) ||
 	    fstat(fd, &status))
-		return false;
+		return -1;
 	if (S_ISREG(status.st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
 	    (rlim_t)status.st_size + text->length > limit.rlim_cur)
-		return false;
-	return syscall(SYS_write, fd, text->bytes, text->length) == (long)text->length;
+		return -1;
+	return syscall(SYS_write, fd, text->bytes, text->length);
 }

@@ -16,12 +16,13 @@ struct cn_text {
 /* Any thread, signal handlers and fork children included. */
 void cn_put(struct cn_text *text, const char *string);
 void cn_put_number(struct cn_text *text, uint64_t number);
-/* At most `most` bytes of string; whatever is not printable ASCII, a quote or a backslash becomes \u00XX,
- * which is valid inside a JSON string and harmless to a terminal. */
+void cn_put_hex(struct cn_text *text, uint64_t number);
+/* As much of string as fits into `most` bytes, and none beyond string[most - 1] is read; whatever is not printable ASCII, a
+ * quote or a backslash becomes \u00XX, which is valid inside a JSON string and harmless to a terminal. */
 void cn_put_escaped(struct cn_text *text, const char *string, size_t most);
 /* UTC as RFC 3339 with microseconds. */
 void cn_put_time(struct cn_text *text, int64_t seconds, long microseconds);
-/* One write(2) that neither blocks nor raises a signal; a short or failed one is reported as false, never repeated. */
-bool cn_text_write(const struct cn_text *text, int fd);
+/* One write(2) that neither blocks nor raises a signal, never repeated: how many bytes went out, or -1. */
+long cn_text_write(const struct cn_text *text, int fd);
 
 #endif

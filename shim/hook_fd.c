@@ -3,6 +3,7 @@
  * descriptor a load and a branch. */
 #include "config.h"
 #include "ending.h"
+#include "event.h"
 #include "hook.h"
 #include "kernel.h"
 #include "match.h"
@@ -30,6 +31,7 @@ static struct cn_plan ending(int fd, enum cn_cause cause)
 EXPORT int close(int fd)
 {
 	uint32_t tracked = cn_tracked(fd);
+	struct cn_call call;
 
 	if (__builtin_expect(!tracked, 1) || cn_inside)
 		return cn_libc()->close(fd);
@@ -37,17 +39,22 @@ EXPORT int close(int fd)
 		errno = EBADF; /* the log's: the program does not know that it is open */
 		return -1;
 	}
+	cn_call_begin(&call, "close", cn_conn_at(fd), fd);
 	ending(fd, CN_CAUSE_CLOSE);
-	return cn_libc()->close(fd);
+	return cn_call_end(&call, cn_libc()->close(fd), NULL);
 }
 
 EXPORT int shutdown(int fd, int how)
 {
-	if (__builtin_expect(cn_tracked(fd) != 0, 0) && !cn_inside && (how == SHUT_WR || how == SHUT_RDWR)) {
-		if (ending(fd, how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_SHUTDOWN_BOTH).spare_reading)
-			how = SHUT_WR;
-	}
-	return cn_libc()->shutdown(fd, how);
+	struct cn_call call;
+
+	if (__builtin_expect(!cn_tracked(fd), 1) || cn_inside || (how != SHUT_WR && how != SHUT_RDWR))
+		return cn_libc()->shutdown(fd, how);
+	cn_call_begin(&call, how == SHUT_WR ? "shutdown(SHUT_WR)" : "shutdown(SHUT_RDWR)", cn_conn_at(fd),
+		      fd);
+	if (ending(fd, how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_SHUTDOWN_BOTH).spare_reading)
+		how = SHUT_WR;
+	return cn_call_end(&call, cn_libc()->shutdown(fd, how), NULL);
 }
 
 /* After the call: `copy` is what the kernel made of `fd`. Sockets are remembered even before they carry TLS: the
@@ -67,16 +74,20 @@ static int copied(int fd, int copy)
 }
 
 /* Before dup2: what stands on `to` ends, if `fd` is there to replace it. */
-static void replacing(int fd, int to)
+static inline __attribute__((always_inline)) void replacing(struct cn_call *call, const char *name, int fd,
+							    int to)
 {
 	uint32_t tracked = cn_tracked(to);
 
+	call->name = NULL;
 	if (!tracked || cn_inside || fd == to || cn_libc()->fcntl(fd, F_GETFD) < 0)
 		return;
-	if (tracked == CN_FD_RESERVED)
+	if (tracked == CN_FD_RESERVED) {
 		cn_sink_yield(to);
-	else
-		ending(to, CN_CAUSE_DUP2);
+		return;
+	}
+	cn_call_begin(call, name, cn_conn_at(to), to);
+	ending(to, CN_CAUSE_DUP2);
 }
 
 EXPORT int dup(int fd)
@@ -86,15 +97,19 @@ EXPORT int dup(int fd)
 
 EXPORT int dup2(int fd, int to)
 {
-	replacing(fd, to);
-	return copied(fd, cn_libc()->dup2(fd, to));
+	struct cn_call call;
+
+	replacing(&call, "dup2", fd, to);
+	return copied(fd, cn_call_end(&call, cn_libc()->dup2(fd, to), NULL));
 }
 
 EXPORT int dup3(int fd, int to, int flags)
 {
+	struct cn_call call = {.name = NULL};
+
 	if ((flags & ~O_CLOEXEC) == 0) /* else it fails */
-		replacing(fd, to);
-	return copied(fd, cn_libc()->dup3(fd, to, flags));
+		replacing(&call, "dup3", fd, to);
+	return copied(fd, cn_call_end(&call, cn_libc()->dup3(fd, to, flags), NULL));
 }
 
 /* fcntl's third argument is an int, a long or a pointer; in the register they all look the same. */
@@ -127,12 +142,17 @@ EXPORT int fcntl64(int fd, int command, ...)
 	return any_fcntl(cn_libc()->fcntl64 ? cn_libc()->fcntl64 : cn_libc()->fcntl, fd, command, argument);
 }
 
-static void ending_range(unsigned int first, unsigned int last)
+static inline __attribute__((always_inline)) void ending_range(unsigned int first, unsigned int last)
 {
+	struct cn_call call;
+
 	for (int fd = cn_next_tracked(first, last); fd >= 0;
 	     fd = cn_next_tracked((unsigned int)fd + 1, last)) {
-		if (cn_tracked(fd) != CN_FD_RESERVED)
-			ending(fd, CN_CAUSE_CLOSE_RANGE);
+		if (cn_tracked(fd) == CN_FD_RESERVED)
+			continue;
+		cn_call_begin(&call, "close_range", cn_conn_at(fd), fd);
+		ending(fd, CN_CAUSE_CLOSE_RANGE);
+		cn_call_end(&call, 0, NULL); /* the real one is yet to come, and hardly fails */
 	}
 }
 
@@ -183,13 +203,15 @@ EXPORT void closefrom(int first)
 EXPORT int fclose(FILE *stream)
 {
 	int error = errno, fd = fileno(stream);
+	struct cn_call call;
 
 	errno = error; /* fileno fails for a stream in memory */
-	if (fd >= 0 && cn_conn_at(fd) && !cn_inside) {
-		fflush(stream);
-		ending(fd, CN_CAUSE_FCLOSE);
-	}
-	return cn_libc()->fclose(stream);
+	if (fd < 0 || !cn_conn_at(fd) || cn_inside)
+		return cn_libc()->fclose(stream);
+	fflush(stream);
+	cn_call_begin(&call, "fclose", cn_conn_at(fd), fd);
+	ending(fd, CN_CAUSE_FCLOSE);
+	return cn_call_end(&call, cn_libc()->fclose(stream), NULL);
 }
 
 /* --- what is sent --- */

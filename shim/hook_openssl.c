@@ -145,11 +145,26 @@ static inline struct call enter(SSL *ssl, const void *caller)
 	return call;
 }
 
-/* `length`: of the write that failed, 0 for all other calls. */
-static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length)
+static bool is_end(enum cn_outcome outcome)
+{
+	return outcome == CN_OUT_CLOSED || outcome == CN_OUT_TRUNCATED || outcome == CN_OUT_FATAL;
+}
+
+/* How it was truncated, as long as errno and the session still tell. */
+static uint32_t truncation(struct cn_conn *conn, SSL *ssl, int error)
+{
+	struct cn_tls_state state;
+
+	if (error == ECONNRESET || error == EPIPE)
+		return CN_PEER_RESET;
+	conn->tls->ops->look(conn->tls, ssl, &state);
+	return state.unread ? CN_MID_RECORD : 0;
+}
+
+/* `length`: of the write that failed, 0 for all other calls. `name`: NULL for a call that is told by itself. */
+static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length, const char *name)
 {
 	struct cn_guard guard = cn_guard_enter();
-
 	enum cn_outcome outcome;
 
 	errno = guard.error;
@@ -166,13 +181,19 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length)
 		cn_conn_note(conn, CN_PEER_CLOSED);
 		break;
 	case CN_OUT_TRUNCATED:
-		cn_conn_note(conn, CN_TRUNCATED);
+		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, ssl, guard.error));
 		break;
 	case CN_OUT_FATAL:
 		cn_conn_note(conn, CN_FATAL);
 		break;
 	case CN_OUT_OK:
 		break;
+	}
+	if (is_end(outcome)) {
+		cn_event_sign(conn);
+		if (name)
+			cn_event_moved(conn, name, ret, conn->tls->ops->error_word(conn->tls, ssl, ret),
+				       guard.error);
 	}
 	cn_guard_leave(guard);
 }
@@ -181,7 +202,10 @@ static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, 
 						size_t length)
 {
 	if (!ok)
-		note_failure(conn, ssl, ret, length);
+		note_failure(conn, ssl, ret, length,
+			     !cn_conn_has(conn, CN_ESTABLISHED) ? "handshake"
+			     : length                           ? "write"
+								: "read");
 	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
 	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED)) {
@@ -191,8 +215,11 @@ static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, 
 		conn->tls->ops->look(conn->tls, ssl, &state);
 		if (state.established && cn_conn_has(conn, CN_SEEKING))
 			found_socket(conn, ssl);
-		if (state.established)
+		if (state.established) {
 			cn_conn_note(conn, CN_ESTABLISHED);
+			cn_event_established(conn);
+			cn_event_moved(conn, "handshake", ret, NULL, 0);
+		}
 		cn_guard_leave(guard);
 	}
 	if (conn->share)
@@ -269,7 +296,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 {
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
-		note_failure(conn, ssl, ret, 0);
+		note_failure(conn, ssl, ret, 0, NULL);
 	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* nothing was sent, whatever the library believes */
@@ -334,13 +361,18 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 EXPORT int SSL_shutdown(SSL *ssl)
 {
 	struct call call = enter(ssl, __builtin_return_address(0));
+	struct cn_call told;
 	int ret;
 
 	if (!call.tls)
 		return -1;
-	ret = call.conn ? shutdown_tracked(call.tls, ssl, call.conn) : call.tls->real.SSL_shutdown(ssl);
-	if (call.conn)
-		cn_conn_leave(call.conn);
+	if (!call.conn)
+		return call.tls->real.SSL_shutdown(ssl);
+	cn_call_begin(&told, "SSL_shutdown", call.conn, call.conn->fd);
+	ret = shutdown_tracked(call.tls, ssl, call.conn);
+	if (told.name)
+		cn_call_end(&told, ret, ret < 0 ? call.tls->ops->error_word(call.tls, ssl, ret) : NULL);
+	cn_conn_leave(call.conn);
 	return ret;
 }
 
@@ -358,19 +390,30 @@ static bool last_reference(struct cn_conn *conn)
 	return true;
 }
 
-static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
+/* The connection that this call ends, or NULL. */
+static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
 {
-	struct cn_guard guard;
 	struct cn_conn *conn;
 
 	if (!ssl || cn_inside || cn_confined || !tls->usable || cn_config.mode == CN_MODE_OFF)
-		return;
+		return NULL;
 	conn = cn_openssl_conn(tls, ssl);
 	if (!conn || (cause == CN_CAUSE_SSL_FREE && !last_reference(conn)))
-		return;
+		return NULL;
 	/* Every handshake begins with libssl's own SSL_clear: nothing has begun yet that could end. */
-	if (cause == CN_CAUSE_SSL_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED))
+	return cause == CN_CAUSE_SSL_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) ? NULL : conn;
+}
+
+static inline __attribute__((always_inline)) void end_session(struct cn_call *call, struct cn_tls *tls,
+							      SSL *ssl, enum cn_cause cause)
+{
+	struct cn_conn *conn = ended_by(tls, ssl, cause);
+	struct cn_guard guard;
+
+	call->name = NULL;
+	if (!conn)
 		return;
+	cn_call_begin(call, cn_cause_word(cause), conn, conn->fd);
 	guard = cn_guard_enter();
 	cn_end_session(conn, cause);
 	cn_guard_leave(guard);
@@ -379,23 +422,24 @@ static void end_session(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
 EXPORT void SSL_free(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_call call;
 
-	if (tls) {
-		end_session(tls, ssl, CN_CAUSE_SSL_FREE);
-		tls->real.SSL_free(ssl);
-	}
+	if (!tls)
+		return;
+	end_session(&call, tls, ssl, CN_CAUSE_SSL_FREE);
+	tls->real.SSL_free(ssl);
+	cn_call_end(&call, 0, NULL);
 }
 
 EXPORT int SSL_clear(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
-	int ret = 0;
+	struct cn_call call;
 
-	if (tls) {
-		end_session(tls, ssl, CN_CAUSE_SSL_CLEAR);
-		ret = tls->real.SSL_clear(ssl);
-	}
-	return ret;
+	if (!tls)
+		return 0;
+	end_session(&call, tls, ssl, CN_CAUSE_SSL_CLEAR);
+	return cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
 }
 
 /* --- more than one holder --- */

@@ -2,6 +2,7 @@
  * The process itself: its start and its ends. Invariant: an exit without connections costs nothing. */
 #include "config.h"
 #include "ending.h"
+#include "event.h"
 #include "hook.h"
 #include "linger.h"
 #include "sink.h"
@@ -25,8 +26,10 @@ __attribute__((constructor(101))) static void start(void)
 	cn_real_syscall = cn_libc()->syscall;
 	cn_processes_start();
 	cn_config_read();
-	if (cn_config.mode != CN_MODE_OFF)
-		cn_sink_open();
+	if (cn_config.mode == CN_MODE_OFF)
+		return;
+	cn_sink_open();
+	cn_event_start();
 }
 
 static void leaving(int status)

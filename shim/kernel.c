@@ -42,6 +42,8 @@ static void look_at_tcp(int fd, struct cn_socket *out)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		return;
 	out->tcp = true;
+	out->sent = info.tcpi_bytes_acked;
+	out->received = info.tcpi_bytes_received;
 	switch (info.tcpi_state) {
 	case FIN_WAIT1:
 	case FIN_WAIT2:
@@ -104,6 +106,7 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	if (ioctl(fd, FIONREAD, &out->unread))
 		out->unread = 0;
 	out->unsent = cn_socket_unacked(fd);
+	out->sent += (unsigned int)(out->unsent > 0 ? out->unsent : 0);
 }
 
 ssize_t cn_socket_discard(int fd, bool tcp)
@@ -115,30 +118,30 @@ ssize_t cn_socket_discard(int fd, bool tcp)
 		       NULL);
 }
 
-void cn_socket_peer(int fd, char *out, size_t size)
+static void put_address(int fd, int ask(int, struct sockaddr *, socklen_t *), char *out, size_t size)
 {
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
 		struct sockaddr_storage room;
-	} peer;
-	socklen_t length = sizeof(peer);
+	} name;
+	socklen_t length = sizeof(name);
 	unsigned int port;
 	size_t end;
 
 	out[0] = '\0';
-	peer.any.sa_family = AF_UNSPEC;
-	if (size < INET6_ADDRSTRLEN + 9 || getpeername(fd, &peer.any, &length))
+	name.any.sa_family = AF_UNSPEC;
+	if (size < INET6_ADDRSTRLEN + 9 || ask(fd, &name.any, &length))
 		return;
-	if (peer.any.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &peer.v4.sin_addr, out, (socklen_t)size);
-		port = ntohs(peer.v4.sin_port);
-	} else if (peer.any.sa_family == AF_INET6) {
+	if (name.any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &name.v4.sin_addr, out, (socklen_t)size);
+		port = ntohs(name.v4.sin_port);
+	} else if (name.any.sa_family == AF_INET6) {
 		out[0] = '[';
-		inet_ntop(AF_INET6, &peer.v6.sin6_addr, out + 1, (socklen_t)size - 1);
+		inet_ntop(AF_INET6, &name.v6.sin6_addr, out + 1, (socklen_t)size - 1);
 		strcat(out, "]");
-		port = ntohs(peer.v6.sin6_port);
+		port = ntohs(name.v6.sin6_port);
 	} else {
 		memcpy(out, "unix", sizeof("unix"));
 		return;
@@ -150,6 +153,26 @@ void cn_socket_peer(int fd, char *out, size_t size)
 			out[end++] = (char)('0' + port / unit % 10);
 	}
 	out[end] = '\0';
+}
+
+static int ask_peer(int fd, struct sockaddr *name, socklen_t *length)
+{
+	return getpeername(fd, name, length);
+}
+
+static int ask_local(int fd, struct sockaddr *name, socklen_t *length)
+{
+	return getsockname(fd, name, length);
+}
+
+void cn_socket_peer(int fd, char *out, size_t size)
+{
+	put_address(fd, ask_peer, out, size);
+}
+
+void cn_socket_local(int fd, char *out, size_t size)
+{
+	put_address(fd, ask_local, out, size);
 }
 
 void *cn_map(size_t size)

@@ -11,13 +11,14 @@
 struct cn_socket {
 	bool open; /* still the socket with the cookie asked for */
 	bool tcp;
-	bool write_shut;     /* our FIN is already queued or sent */
-	bool peer_shut;      /* the peer's FIN has come */
-	bool reset;          /* the connection is gone */
-	bool abort_on_close; /* SO_LINGER {on, 0} */
-	int unread;          /* bytes in the receive queue */
-	int unsent;          /* bytes given to the kernel and not yet acknowledged by the peer */
-	uint64_t handed;     /* bytes given to the kernel so far, SYN and FIN among them */
+	bool write_shut;         /* our FIN is already queued or sent */
+	bool peer_shut;          /* the peer's FIN has come */
+	bool reset;              /* the connection is gone */
+	bool abort_on_close;     /* SO_LINGER {on, 0} */
+	int unread;              /* bytes in the receive queue */
+	int unsent;              /* bytes given to the kernel and not yet acknowledged by the peer */
+	uint64_t handed;         /* bytes given to the kernel so far, SYN and FIN among them */
+	uint64_t sent, received; /* TCP: bytes acknowledged by the peer or on their way, and bytes received */
 };
 
 /* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
@@ -39,6 +40,8 @@ ssize_t cn_socket_discard(int fd, bool tcp);
 
 /* "address:port" of the peer, "unix", or "" when there is none any more. */
 void cn_socket_peer(int fd, char *out, size_t size);
+/* The same of this side. */
+void cn_socket_local(int fd, char *out, size_t size);
 
 /* From here up a descriptor of ours is out of the program's way: close to its limit, but not where the kernel would need
  * a large table for it. */

@@ -9,13 +9,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static _Atomic int sink = -1;
 static dev_t sink_device; /* what the descriptor was when we opened it */
 static ino_t sink_inode;
+static char path[PATH_MAX]; /* of a file, absolute; empty: none */
+
+static const char *const daemons[] = {
+	[CN_TO_SYSLOG] = "/dev/log",
+	[CN_TO_JOURNAL] = "/run/systemd/journal/socket",
+};
+
+static bool is_daemon(void)
+{
+	return cn_config.log_to == CN_TO_SYSLOG || cn_config.log_to == CN_TO_JOURNAL;
+}
 
 static void settle(int fd)
 {
@@ -29,37 +44,77 @@ static void settle(int fd)
 	atomic_store(&sink, fd);
 }
 
-static int lift(int fd, int from)
+static int copy_to(int fd, int from)
 {
 	return cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, from);
 }
 
-static int open_file(void)
+/* Out of the program's way. Takes `low`. */
+static int lift(int low)
 {
-	struct cn_text path = {.length = 0};
-	const char *at = cn_config.log_file;
-	int low, high;
+	int high = low >= 0 ? copy_to(low, cn_high_fd()) : -1;
 
-	for (; *at; at++) {
-		if (path.length > PATH_MAX - sizeof(cn_config.program)) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		if (at[0] == '%' && at[1] == 'p')
-			cn_put_number(&path, (uint64_t)getpid()), at++;
-		else if (at[0] == '%' && at[1] == 'n')
-			cn_put(&path, cn_config.program), at++;
-		else
-			path.bytes[path.length++] = *at;
-	}
-	path.bytes[path.length] = '\0';
-	low = open(path.bytes, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-	if (low < 0)
-		return -1;
-	high = lift(low, cn_high_fd());
 	if (high >= 0)
 		cn_libc()->close(low);
 	return high >= 0 ? high : low;
+}
+
+/* --- opening --- */
+
+/* Absolute, for the program may go to another directory before the file is to be opened anew. */
+static bool fill_path(void)
+{
+	struct cn_text text = {.length = 0};
+
+	if (cn_config.log_file[0] != '/') {
+		if (!getcwd(path, sizeof(path) - 1))
+			return false;
+		cn_put(&text, path);
+		cn_put(&text, "/");
+	}
+	for (const char *at = cn_config.log_file; *at; at++) {
+		if (text.length + sizeof(cn_config.program) >= sizeof(path)) {
+			path[0] = '\0';
+			errno = ENAMETOOLONG;
+			return false;
+		}
+		if (at[0] == '%' && at[1] == 'p')
+			cn_put_number(&text, (uint64_t)getpid()), at++;
+		else if (at[0] == '%' && at[1] == 'n')
+			cn_put(&text, cn_config.program), at++;
+		else
+			text.bytes[text.length++] = *at;
+	}
+	memcpy(path, text.bytes, text.length);
+	path[text.length] = '\0';
+	return true;
+}
+
+static int open_file(void)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+}
+
+static int open_number(int fd)
+{
+	int flags = cn_libc()->fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY ? copy_to(fd, cn_high_fd()) : -1;
+}
+
+static int open_log(void)
+{
+	switch (cn_config.log_to) {
+	case CN_TO_FILE:
+		return fill_path() ? lift(open_file()) : -1;
+	case CN_TO_DESCRIPTOR:
+		return open_number(cn_config.log_fd);
+	case CN_TO_SYSLOG:
+	case CN_TO_JOURNAL: /* whether anybody listens shows with each record */
+		return lift(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	default:
+		return copy_to(STDERR_FILENO, cn_high_fd());
+	}
 }
 
 void cn_sink_open(void)
@@ -68,27 +123,133 @@ void cn_sink_open(void)
 
 	if (cn_config.log == CN_LOG_NONE)
 		return;
-	fd = cn_config.log_file ? open_file() : lift(STDERR_FILENO, cn_high_fd());
+	fd = open_log();
 	if (fd < 0 && cn_config.log_file) {
 		struct cn_text text = {.length = 0};
 
 		cn_put(&text, "closenotify: CLOSENOTIFY_LOG: cannot open ");
 		cn_put_escaped(&text, cn_config.log_file, 256);
-		cn_put(&text, " for appending; taking the default: no log\n");
+		cn_put(&text, cn_config.log_to == CN_TO_FILE ? " for appending" : " for writing");
+		cn_put(&text, "; taking the default: no log\n");
 		cn_text_write(&text, STDERR_FILENO);
 	}
 	settle(fd);
 }
 
-void cn_sink_write(const struct cn_text *text)
+/* --- writing --- */
+
+static bool is_ours(int fd)
 {
-	int fd = atomic_load(&sink);
 	struct stat status;
 
-	if (fd < 0 || fstat(fd, &status) || status.st_dev != sink_device || status.st_ino != sink_inode)
-		return;
-	cn_text_write(text, fd);
+	return fd >= 0 && !fstat(fd, &status) && status.st_dev == sink_device && status.st_ino == sink_inode;
 }
+
+/* logrotate has moved it away. The number stays the same, so nobody else needs to know. */
+static void open_anew(int fd)
+{
+	static _Atomic bool busy;
+	struct stat status;
+	int low;
+
+	if (!path[0] || !cn_process_is_real() ||
+	    (!stat(path, &status) && status.st_dev == sink_device && status.st_ino == sink_inode) ||
+	    atomic_exchange(&busy, true))
+		return;
+	low = open_file(); /* in vain after chroot() or setuid(): then the old one stays */
+	if (low >= 0 && !fstat(low, &status) && cn_libc()->dup3(low, fd, O_CLOEXEC) == fd) {
+		sink_device = status.st_dev;
+		sink_inode = status.st_ino;
+	}
+	if (low >= 0)
+		cn_libc()->close(low);
+	atomic_store(&busy, false);
+}
+
+static bool send_to_daemon(const struct cn_text *text, int fd)
+{
+	const char *name = daemons[cn_config.log_to];
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+	memcpy(to.sun_path, name, strlen(name));
+	return syscall(SYS_sendto, fd, text->bytes, text->length, MSG_DONTWAIT | MSG_NOSIGNAL, &to,
+		       sizeof(to)) == (long)text->length;
+}
+
+static bool put_out(const struct cn_record *record, int fd)
+{
+	static _Atomic bool cut; /* the last line has no end: the disk was full */
+	struct cn_text text = {.length = 0};
+	long put;
+
+	if (!is_daemon() && atomic_exchange(&cut, false))
+		cn_put(&text, "\n");
+	if (cn_config.log_to == CN_TO_JOURNAL)
+		cn_record_as_journal(record, &text);
+	else if (cn_config.log_to == CN_TO_SYSLOG)
+		cn_record_as_syslog(record, &text, cn_config.log == CN_LOG_JSON);
+	else if (cn_config.log == CN_LOG_JSON)
+		cn_record_as_json(record, &text);
+	else
+		cn_record_as_text(record, &text);
+	if (is_daemon())
+		return send_to_daemon(&text, fd);
+	put = cn_text_write(&text, fd);
+	if (put > 0 && put < (long)text.length)
+		atomic_store(&cut, true);
+	return put == (long)text.length;
+}
+
+static struct {
+	_Atomic uint32_t process; /* cn_process() that lost them */
+	_Atomic uint64_t all, untold;
+} lost;
+
+static void lose(uint64_t records)
+{
+	uint32_t process = cn_process();
+
+	if (atomic_exchange(&lost.process, process) != process) {
+		atomic_store(&lost.all, 0);
+		atomic_store(&lost.untold, 0);
+	}
+	atomic_fetch_add(&lost.all, records);
+	atomic_fetch_add(&lost.untold, records);
+}
+
+uint64_t cn_sink_lost(void)
+{
+	return atomic_load(&lost.process) == cn_process() ? atomic_load(&lost.all) : 0;
+}
+
+/* False if the log still takes nothing. */
+static bool tell_lost(const struct timespec *time, int fd)
+{
+	struct cn_record record = {.event = "lost", .phrases = {"records lost:"}, .bad = true, .time = *time};
+	uint64_t untold = cn_sink_lost() ? atomic_exchange(&lost.untold, 0) : 0;
+
+	if (!untold)
+		return true;
+	cn_record_add(&record, (struct cn_field){CN_FIELD_COUNT, "lost", {.count = (int64_t)untold}});
+	if (put_out(&record, fd))
+		return true;
+	atomic_fetch_add(&lost.untold, untold);
+	return false;
+}
+
+void cn_sink_write(const struct cn_record *record)
+{
+	int fd = atomic_load(&sink);
+
+	if (fd < 0)
+		return;
+	if (is_ours(fd))
+		open_anew(fd);
+	if (!is_ours(fd) || !tell_lost(&record->time, fd) || !put_out(record, fd))
+		lose(1);
+}
+
+/* --- its place --- */
 
 void cn_sink_yield(int fd)
 {
@@ -97,11 +258,11 @@ void cn_sink_yield(int fd)
 	if (fd < 0 || fd != atomic_load(&sink) ||
 	    !cn_process_is_real()) /* a vfork child: the parent's stays */
 		return;
-	moved = lift(fd, fd + 1);
+	moved = copy_to(fd, fd + 1);
 	if (moved < 0)
-		moved = lift(fd, cn_high_fd());
+		moved = copy_to(fd, cn_high_fd());
 	if (moved < 0)
-		moved = lift(fd, 3);
+		moved = copy_to(fd, 3);
 	atomic_store(&sink, -1);
 	cn_unreserve_fd(fd);
 	settle(moved);

@@ -4,13 +4,17 @@
 #ifndef CN_SINK_H
 #define CN_SINK_H
 
-#include "format.h"
+#include "record.h"
 
 /* Opens the log that CLOSENOTIFY_LOG names. Called by the constructor. */
 void cn_sink_open(void);
 
-/* One write, whole or lost. Any thread, signal handlers. */
-void cn_sink_write(const struct cn_text *text);
+/* One write, whole or counted as lost; a file that was moved away or removed is opened anew. Any thread, signal
+ * handlers. */
+void cn_sink_write(const struct cn_record *record);
+
+/* How many records this process could not write, whether that has been told or not. */
+uint64_t cn_sink_lost(void);
 
 /* The program is about to put something of its own on this number: the log moves away. */
 void cn_sink_yield(int fd);

@@ -33,6 +33,7 @@ struct cn_tls_state {
 	bool held;     /* ciphertext waits in a buffer above the socket; known only if plain */
 	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
 	bool server;
+	bool resumable; /* its TLS session, by what has happened so far */
 	const char *version;
 	const char *sni; /* NULL if none */
 };
@@ -62,6 +63,8 @@ struct cn_tls_ops {
 	bool (*set_conn)(struct cn_tls *tls, void *session, struct cn_conn *conn);
 	/* Classifies a call that returned failure; leaves the error queue alone. */
 	enum cn_outcome (*outcome)(struct cn_tls *tls, void *session, int ret);
+	/* The library's word for how a call ended; NULL if it succeeded. */
+	const char *(*error_word)(struct cn_tls *tls, void *session, int ret);
 	/* Encrypts close_notify into memory: no I/O, no signal, error queue as found. False: nothing may be
 	 * sent. */
 	bool (*seal)(struct cn_tls *tls, void *session, const struct cn_seal *how, struct cn_sealed *sealed);

@@ -14,6 +14,7 @@
 #include <time.h>
 
 typedef struct bio_st BIO;
+typedef struct ssl_session_st SSL_SESSION;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef void info_callback(const SSL *ssl, int where, int ret);
 typedef void ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
@@ -69,7 +70,9 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(unsigned long, ERR_peek_last_error, (void))                                                     \
 	NEED(void, BIO_clear_flags, (BIO *, int))                                                            \
 	NEED(void, BIO_set_flags, (BIO *, int))                                                              \
-	MAY(int, SSL_is_quic, (const SSL *))
+	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
+	MAY(SSL_SESSION *, SSL_get_session, (const SSL *))                                                   \
+	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
 
 struct openssl {
 	struct cn_tls tls;
@@ -154,6 +157,14 @@ static enum cn_outcome closed(struct openssl *o, SSL *ssl)
 	return o->BIO_ctrl(o->SSL_get_rbio(ssl), BIO_EOF, 0, NULL) ? CN_OUT_TRUNCATED : CN_OUT_CLOSED;
 }
 
+static bool is_resumable(struct openssl *o, SSL *ssl)
+{
+	SSL_SESSION *session =
+		o->SSL_get_session && o->SSL_SESSION_is_resumable ? o->SSL_get_session(ssl) : NULL;
+
+	return session && o->SSL_SESSION_is_resumable(session);
+}
+
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 {
 	struct openssl *o = of(tls);
@@ -173,6 +184,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->received = (shutdown & RECEIVED) && closed(o, session) == CN_OUT_CLOSED;
 	state->unread = o->SSL_has_pending(session);
 	state->server = o->SSL_is_server(session);
+	state->resumable = is_resumable(o, session);
 	state->version = o->SSL_get_version(session);
 	state->sni = o->SSL_get_servername(session, 0);
 }
@@ -222,6 +234,28 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 		break;
 	}
 	return o->SSL_want(session) == WANT_WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
+}
+
+static const char *error_word(struct cn_tls *tls, void *session, int ret)
+{
+	static const char *const words[] = {
+		NULL,
+		"SSL_ERROR_SSL",
+		"SSL_ERROR_WANT_READ",
+		"SSL_ERROR_WANT_WRITE",
+		"SSL_ERROR_WANT_X509_LOOKUP",
+		"SSL_ERROR_SYSCALL",
+		"SSL_ERROR_ZERO_RETURN",
+		"SSL_ERROR_WANT_CONNECT",
+		"SSL_ERROR_WANT_ACCEPT",
+		"SSL_ERROR_WANT_ASYNC",
+		"SSL_ERROR_WANT_ASYNC_JOB",
+		"SSL_ERROR_WANT_CLIENT_HELLO_CB",
+		"SSL_ERROR_WANT_RETRY_VERIFY",
+	};
+	unsigned int error = (unsigned int)of(tls)->SSL_get_error(session, ret);
+
+	return error < sizeof(words) / sizeof(*words) ? words[error] : "unknown";
 }
 
 /* --- the goodbye, into memory --- */
@@ -500,6 +534,7 @@ static const struct cn_tls_ops ops = {
 	.hello_random = hello_random,
 	.set_conn = set_conn,
 	.outcome = outcome,
+	.error_word = error_word,
 	.seal = seal,
 	.unseal = unseal,
 };

@@ -16,7 +16,7 @@ setup_file() {
 
 setup() {
 	local flag
-	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		unset "CLOSENOTIFY_$flag"
 	done
 	PUBLIC=
@@ -75,7 +75,10 @@ hears() {
 
 @test "every flag takes the values it names, silently" {
 	accepts CLOSENOTIFY_MODE fix observe off
-	accepts CLOSENOTIFY_LOG text json "text:$BATS_TEST_TMPDIR/log" "json:$BATS_TEST_TMPDIR/log"
+	accepts CLOSENOTIFY_LOG text json "text:$BATS_TEST_TMPDIR/log" "json:$BATS_TEST_TMPDIR/log" text:fd:1 json:syslog text:journal
+	accepts CLOSENOTIFY_LEVEL ends calls
+	accepts CLOSENOTIFY_BACKTRACE off on
+	accepts CLOSENOTIFY_SUMMARY off exit 1 86400
 	accepts CLOSENOTIFY_WAIT_MS 0 1 007 3600000
 	accepts CLOSENOTIFY_TIMEOUT_MS 0 1 3600000
 	accepts CLOSENOTIFY_LINGER_MS 0 1 3600000
@@ -86,7 +89,7 @@ hears() {
 
 @test "an empty flag is an unset flag" {
 	local flag
-	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		accepts "CLOSENOTIFY_$flag" ''
 	done
 	hears closed CLOSENOTIFY_MODE= CLOSENOTIFY_LOG= CLOSENOTIFY_ONLY= CLOSENOTIFY_EXIT= CLOSENOTIFY_QUIET= C
@@ -94,7 +97,11 @@ hears() {
 
 @test "a bad value costs one line that names the flag, the value and what is accepted" {
 	refuses CLOSENOTIFY_MODE 'fix, observe, off (or help)' fix FIX on 'fix ' 1 fixx
-	refuses CLOSENOTIFY_LOG 'text, json, text:FILE, json:FILE' 'no log' xml text: json: TEXT /tmp/file textfile
+	refuses CLOSENOTIFY_LOG 'text or json, and after a colon FILE, fd:N, syslog or journal' 'no log' xml text: json: TEXT \
+		/tmp/file textfile syslog journal text:fd: text:fd:x text:fd:-1 json:fd:99999999999
+	refuses CLOSENOTIFY_LEVEL 'ends, calls' ends all 1 end
+	refuses CLOSENOTIFY_BACKTRACE 'off, on' off yes 1
+	refuses CLOSENOTIFY_SUMMARY 'off, exit, seconds from 1 to 86400' off 0 on 86401 1.5 -1
 	refuses CLOSENOTIFY_WAIT_MS 'milliseconds, 0 to 3600000' 0 -1 +1 1.5 5s ' 5' 0x10 3600001 99999999999999999999
 	refuses CLOSENOTIFY_TIMEOUT_MS 'milliseconds, 0 to 3600000' 30000 -1 long 3600001
 	refuses CLOSENOTIFY_LINGER_MS 'milliseconds, 0 to 3600000' 5000 -1 long 3600001
@@ -145,10 +152,10 @@ hears() {
 @test "MODE=help lists every flag with what it accepts, and does nothing else" {
 	local flag
 	host CLOSENOTIFY_MODE=help CLOSENOTIFY_LOG=bad
-	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		assert_equal "$(grep -c "^CLOSENOTIFY_$flag\$" <<<"$stderr")" 1
 	done
-	assert_equal "$(grep -c 'accepted: .*; default: ' <<<"$stderr")" 8
+	assert_equal "$(grep -c 'accepted: .*; default: ' <<<"$stderr")" 11
 	hears truncated CLOSENOTIFY_MODE=help C
 }
 

@@ -10,7 +10,7 @@ load helper
 
 CLIENT=$BUILD/tests/plain_client
 
-KEYS='v time pid program role tls peer sni cause did mode action reason peer_close_notify unread unsent'
+KEYS='v event time host pid program id role tls local peer sni verdict fault our_end peer_end cause caller did mode action reason sent received unread unacknowledged held age_us ending_us resumable'
 
 setup_file() {
 	make_certs
@@ -18,7 +18,7 @@ setup_file() {
 
 setup() {
 	local flag
-	for flag in MODE LOG WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		unset "CLOSENOTIFY_$flag"
 	done
 	LOG=$BATS_TEST_TMPDIR/log
@@ -67,8 +67,9 @@ closed() {
 		assert_equal "$(jq -r 'keys_unsorted | join(" ")' "$LOG")" "$KEYS"
 		assert_equal "$(record v program role tls peer sni cause did mode action reason)" \
 			"1 plain_client client TLSv$VERSION 127.0.0.1:$JUDGE_PORT www.example close nothing fix close_notify+half_close repaired"
-		assert_equal "$(jq -r '[.v, .pid, .unread, .unsent, .peer_close_notify] | map(type) | join(" ")' "$LOG")" \
-			'number number number number boolean'
+		assert_equal "$(record host event our_end peer_end)" "$(uname -n) end close_notify open"
+		run "$PROJECT/tests/validate" "$LOG"
+		assert_success
 		assert_regex "$(record time)" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$'
 		closed
 	done
@@ -77,9 +78,11 @@ closed() {
 @test "text: the same in one line" {
 	client "text:$LOG" --sni www.example FC
 	assert_equal "$(wc -l <"$LOG")" 1
-	assert_regex "$(cat "$LOG")" "^[-0-9]{10}T[0-9:.]{15}Z closenotify: plain_client\[[0-9]+\] client TLSv1.2 \
-peer=127.0.0.1:$JUDGE_PORT sni=\"www.example\" cause=close did=nothing mode=fix action=close_notify\+(half_close|linger) \
-reason=repaired peer_close_notify=no unread=0 unsent=[0-9]+\$"
+	assert_regex "$(cat "$LOG")" "^[-0-9]{10}T[0-9:.]{15}Z closenotify: plain_client\[[0-9]+\] repaired: closed without \
+SSL_shutdown id=[0-9]+-[0-9a-f]+ role=client tls=TLSv1.2 local=127.0.0.1:[0-9]+ peer=127.0.0.1:$JUDGE_PORT sni=\"www.example\" \
+verdict=repaired fault=close_without_shutdown our_end=close_notify peer_end=open cause=close caller=\"plain_client\(\+0x[0-9a-f]+\)\" \
+did=nothing mode=fix action=close_notify\+(half_close|linger) reason=repaired sent=[0-9]+ received=[0-9]+ unread=0 \
+unacknowledged=[0-9]+ held=0 age_us=[0-9]+ ending_us=[0-9]+ resumable=(true|false)\$"
 }
 
 @test "the time is now, the pid is the program's" {
@@ -125,11 +128,11 @@ reason=repaired peer_close_notify=no unread=0 unsent=[0-9]+\$"
 @test "the peer's close_notify and unread bytes are told" {
 	start_judge --tls 1.2 --send 100 --first both
 	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM "$CLIENT" "$JUDGE_PORT" 1.2 5 zFC >"$OUT"
-	assert_equal "$(record peer_close_notify unread)" 'true 0'
+	assert_equal "$(record peer_end unread)" 'close_notify 0'
 	rm "$LOG"
 	start_judge --tls 1.2 --send 100 --first both
 	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM "$CLIENT" "$JUDGE_PORT" 1.2 5 eC >"$OUT"
-	assert_equal "$(record peer_close_notify)" false
+	assert_equal "$(record peer_end)" unread
 	assert [ "$(record unread)" -gt 100 ]
 }
 
@@ -268,7 +271,7 @@ reason=repaired peer_close_notify=no unread=0 unsent=[0-9]+\$"
 	assert [ "$(wc -c <"$LOG")" -le 4096 ] # PIPE_BUF: one write to a pipe stays whole
 	rm "$LOG"
 	client "text:$LOG" --sni "$sni" C
-	assert_regex "$(cat "$LOG")" ' unsent=[0-9]+$'
+	assert_regex "$(cat "$LOG")" ' resumable=(true|false)$'
 }
 
 # --- the descriptor ---

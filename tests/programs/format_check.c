@@ -35,9 +35,13 @@ static void put_number(struct cn_text *text)
 {
 	cn_put_number(text, UINT64_MAX);
 }
+static void put_hex(struct cn_text *text)
+{
+	cn_put_hex(text, UINT64_MAX);
+}
 static void put_hostile(struct cn_text *text)
 {
-	cn_put_escaped(text, "\n\x1b\xff", 3);
+	cn_put_escaped(text, "\n\x1b\xff", 18);
 }
 static void put_clock(struct cn_text *text)
 {
@@ -51,6 +55,7 @@ static const struct {
 } puts_of_all_kinds[] = {
 	{"cn_put", put_plain, "0123456789"},
 	{"cn_put_number", put_number, "18446744073709551615"},
+	{"cn_put_hex", put_hex, "ffffffffffffffff"},
 	{"cn_put_escaped", put_hostile, "\\u000a\\u001b\\u00ff"},
 	{"cn_put_time", put_clock, "2023-11-14T22:13:20.123456Z"},
 };
@@ -119,7 +124,8 @@ static void check_escapes(void)
 		{"DEL", "\x7f", "\\u007f", 100},
 		{"UTF-8, byte by byte", "\xc3\xbc", "\\u00c3\\u00bc", 100},
 		{"C1 control of an 8 bit terminal", "\x9b", "\\u009b", 100},
-		{"cut after most bytes of input", "ab\ncd", "ab\\u000a", 3},
+		{"cut where no more fits", "abcd", "abc", 3},
+		{"an escape is whole or not there", "ab\ncd", "ab", 7},
 		{"nothing at all", "abc", "", 0},
 	};
 
@@ -135,7 +141,7 @@ static void check_escapes(void)
 		bool harmless = c >= ' ' && c <= '~' && c != '"' && c != '\\';
 
 		snprintf(wanted, sizeof(wanted), harmless ? "%c" : "\\u%04x", c);
-		cn_put_escaped(&text, string, 1);
+		cn_put_escaped(&text, string, 6);
 		expect("each byte", &text, wanted);
 	}
 }
