@@ -160,6 +160,9 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		cn_socket_look(fd, conn->cookie, &socket);
 	if (cn_conn_has(conn, CN_MATCHED) && socket.open)
 		cn_socket_handed(fd, &socket.handed);
+	if (last && socket.reset && !cn_conn_has(conn, CN_TRUNCATED | CN_FATAL) &&
+	    !cn_socket_error(fd)) /* both have sent FIN, and TIME_WAIT has taken over */
+		socket.reset = false, socket.write_shut = socket.peer_shut = true;
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */

@@ -3,6 +3,7 @@
 #include "kernel.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -62,6 +63,14 @@ static void look_at_tcp(int fd, struct cn_socket *out)
 	default:
 		out->reset = true;
 	}
+}
+
+int cn_socket_error(int fd)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) ? errno : error;
 }
 
 int cn_socket_unacked(int fd)

@@ -31,6 +31,9 @@ bool cn_socket_handed(int fd, uint64_t *bytes);
 /* Looks at fd, which should be the socket `cookie`. Leaves `handed` to the next. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 
+/* Takes the error that waits for the program's next call (SO_ERROR), so only for a socket that is at its end. */
+int cn_socket_error(int fd);
+
 /* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.
  */
 int cn_socket_unacked(int fd);

@@ -181,8 +181,8 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited)
 	return speaker == cn_process_page->pid || (speaker == 0 && !inherited);
 }
 
-/* "/proc/PID/fd" without stdio. */
-static void fd_directory(pid_t pid, char *path)
+/* "/proc/PID/WHAT" without stdio. */
+static void proc_path(pid_t pid, const char *what, char *path)
 {
 	char digits[12];
 	int at = 0;
@@ -193,7 +193,18 @@ static void fd_directory(pid_t pid, char *path)
 	path = stpcpy(path, "/proc/");
 	while (at)
 		*path++ = digits[--at];
-	strcpy(path, "/fd");
+	strcpy(stpcpy(path, "/"), what);
+}
+
+/* Its descriptors are those of its last thread, so where it shows none it has none: it is about to die. With more threads
+ * the first, which is the one that shows them, may have ended before the others. */
+static bool is_alone(pid_t pid)
+{
+	struct stat status;
+	char path[32];
+
+	proc_path(pid, "task", path);
+	return stat(path, &status) == 0 && status.st_nlink <= 3; /* itself, its parent, a thread */
 }
 
 /* Dead to the last thread, whether waited for or not. */
@@ -228,7 +239,7 @@ static bool has_socket(pid_t pid, ino_t inode)
 	long got = -1;
 	int directory;
 
-	fd_directory(pid, path);
+	proc_path(pid, "fd", path);
 	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return true; /* no /proc, or not for us */
@@ -241,7 +252,7 @@ static bool has_socket(pid_t pid, ino_t inode)
 		}
 	}
 	cn_libc()->close(directory);
-	return found || got < 0 || !any; /* nothing at all: its first thread has ended, others have not */
+	return found || got < 0 || (!any && !is_alone(pid));
 }
 
 bool cn_share_held_elsewhere(struct cn_share *share, int fd)

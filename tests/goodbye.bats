@@ -54,6 +54,10 @@ changes() {
 	changes close_then_free truncated closed
 }
 
+@test "child_empties_itself: a child that has no descriptor holds no socket" {
+	changes child_empties_itself truncated closed
+}
+
 @test "close_only: the session is never freed" {
 	changes close_only truncated closed
 }
