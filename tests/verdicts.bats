@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A gallery of faulty pairs: each commits one fault, on one side, in both roles and both versions of TLS. What the record
 # says of it, against what an independent judge at the other end has heard.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
 

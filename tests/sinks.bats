@@ -1,0 +1,311 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Where records go: files that are rotated, removed, full or shared, descriptors, pipes that nobody reads, syslog and
+# journald. And what else is told: calls, callers, how many.
+# shellcheck disable=SC2030,SC2031,SC2093 # each test is a subshell of its own
+
+bats_require_minimum_version 1.5.0
+
+load helper
+
+CLIENT=$BUILD/tests/plain_client
+PYTHON=/usr/bin/python3
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	LOG=$BATS_TEST_TMPDIR/log
+	JUDGE_ARGS=(--silent-end)
+	WITHIN=()
+}
+
+# host NUMBER: a program that makes so many connections, one each time that `next` is called; CLOSENOTIFY_LOG is set.
+host() {
+	start_judge --connections "$1"
+	coproc HOST { exec "${WITHIN[@]}" env "LD_PRELOAD=$SHIM" "$PYTHON" "$BATS_TEST_DIRNAME/clients/in_turn.py" "$JUDGE_PORT"; }
+	STARTED+=("$HOST_PID")
+}
+
+next() {
+	local word
+	echo >&"${HOST[1]}"
+	read -r word <&"${HOST[0]}"
+	assert_equal "$word" closed
+}
+
+host_ends() {
+	local pid=$HOST_PID
+	eval "exec ${HOST[1]}>&-"
+	wait "$pid"
+}
+
+ends_in() { # FILE: how many records of connections, all lines of it being records
+	jq -s '[.[] | select(.event == "end")] | length' "$1"
+}
+
+# --- files ---
+
+@test "a file that is moved away is opened anew, as logrotate wants it" {
+	export CLOSENOTIFY_LOG=json:$LOG
+	host 4
+	next
+	mv "$LOG" "$LOG.1"
+	next
+	mv "$LOG" "$LOG.2"
+	: >"$LOG" # as with logrotate's `create`
+	next
+	rm "$LOG"
+	next
+	host_ends
+	assert_equal "$(ends_in "$LOG.1") $(ends_in "$LOG.2") $(ends_in "$LOG")" '1 1 1'
+}
+
+@test "a relative path stays where it was, though the program goes elsewhere" {
+	mkdir "$BATS_TEST_TMPDIR/here" "$BATS_TEST_TMPDIR/there"
+	start_judge
+	cd "$BATS_TEST_TMPDIR/here"
+	IN_TURN=$BATS_TEST_DIRNAME/clients/in_turn.py CLOSENOTIFY_LOG=json:log LD_PRELOAD=$SHIM $PYTHON -c 'import os, sys
+os.chdir("../there")
+os.rename("../here/log", "../here/log.1")
+sys.argv = ["", sys.argv[1]]
+sys.stdin = ["x"]
+exec(open(os.environ["IN_TURN"]).read())' "$JUDGE_PORT" >/dev/null
+	assert_equal "$(ls ../there)" ''
+	assert_equal "$(ends_in log)" 1
+}
+
+@test "a directory that is gone: the old file goes on, and nothing is lost" {
+	mkdir "$BATS_TEST_TMPDIR/dir"
+	export CLOSENOTIFY_LOG=json:$BATS_TEST_TMPDIR/dir/log
+	host 3
+	next
+	mv "$BATS_TEST_TMPDIR/dir" "$BATS_TEST_TMPDIR/moved"
+	next
+	next
+	host_ends
+	assert_equal "$(ends_in "$BATS_TEST_TMPDIR/moved/log")" 3
+}
+
+@test "64 processes on one file: every record whole" {
+	local pids=() i
+	start_judge --tls 1.3 --connections 64 --timeout-ms 60000
+	for ((i = 0; i < 64; i++)); do
+		CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM "$CLIENT" --sni "client-$i.example" "$JUDGE_PORT" 1.3 5 FC >/dev/null &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	assert_equal "$(jq -r .sni "$LOG" | sort -u | wc -l)" 64
+	assert_equal "$(wc -l <"$LOG")" 64
+	run "$PROJECT/tests/validate" "$LOG"
+	assert_success
+}
+
+@test "a disk that is full for a while: the program goes on, and what was lost is told" {
+	local disk=$BATS_TEST_TMPDIR/disk
+	mkdir "$disk"
+	export CLOSENOTIFY_LOG=json:$disk/log
+	# shellcheck disable=SC2016 # for the inner shell
+	WITHIN=(unshare --mount sh -c 'mount -t tmpfs -o size=8k none "$0" && exec "$@"' "$disk")
+	host 11
+	next
+	disk=/proc/$HOST_PID/root$disk # as the program sees it
+	head -c 100000 /dev/zero >"$disk/fill" 2>/dev/null || true
+	for _ in 1 2 3 4 5 6 7 8; do next; done # the page that the log has begun takes some
+	rm "$disk/fill"
+	next
+	next
+	cp "$disk/log" "$LOG"
+	host_ends
+	# what was cut is a line of its own
+	jq -cR 'fromjson? // empty' "$LOG" >"$LOG.whole"
+	assert [ "$(wc -l <"$LOG")" -le "$(($(wc -l <"$LOG.whole") + 1))" ]
+	assert_equal "$(($(ends_in "$LOG.whole") + $(jq -s 'map(.lost // 0) | add' "$LOG.whole")))" 11
+	assert [ "$(jq -s 'map(.lost // 0) | add' "$LOG.whole")" -ge 1 ]
+	run "$PROJECT/tests/validate" "$LOG.whole"
+	assert_success
+}
+
+# --- descriptors ---
+
+@test "fd:N: the log goes there, also when the program closes N" {
+	start_judge --tls 1.2
+	CLOSENOTIFY_LOG=json:fd:9 LD_PRELOAD=$SHIM "$CLIENT" --before b20 "$JUDGE_PORT" 1.2 5 C >/dev/null 9>"$LOG"
+	assert_equal "$(ends_in "$LOG")" 1
+	assert_equal "$(verdict_of "$(judge_result)")" closed
+}
+
+@test "fd:N that is not there, or only to be read: one line, no log, and the program goes its way" {
+	local how
+	for how in '9>&-' '9</dev/null'; do
+		start_judge --tls 1.2
+		run --separate-stderr bash -c "CLOSENOTIFY_LOG=json:fd:9 LD_PRELOAD=\$SHIM '$CLIENT' $JUDGE_PORT 1.2 5 C $how"
+		assert_success
+		# shellcheck disable=SC2154 # set by run
+		assert_equal "$stderr" 'closenotify: CLOSENOTIFY_LOG: cannot open fd:9 for writing; taking the default: no log'
+		assert_equal "$(verdict_of "$(judge_result)")" closed
+	done
+}
+
+@test "a pipe that nobody reads for a while: nothing waits, and what was lost is told" {
+	local pipe=$BATS_TEST_TMPDIR/pipe
+	mkfifo "$pipe"
+	exec 9<>"$pipe"
+	export CLOSENOTIFY_LOG=json:fd:9
+	host 4
+	next
+	dd if=/dev/zero of="$pipe" bs=4096 oflag=nonblock count=100000 2>/dev/null || true
+	next
+	next
+	dd if="$pipe" of="$BATS_TEST_TMPDIR/all" bs=1048576 iflag=nonblock count=100 2>/dev/null || true
+	next
+	host_ends
+	dd if="$pipe" of="$LOG" bs=1048576 iflag=nonblock count=100 2>/dev/null || true
+	exec 9>&-
+	assert_equal "$(jq -r '[.event, .lost] | join(" ")' "$LOG" | xargs)" 'lost 2 end'
+	run "$PROJECT/tests/validate" "$LOG"
+	assert_success
+}
+
+# --- daemons ---
+
+# daemon PATH LOG-FLAG: what the daemon there gets of one connection, in a mount namespace of its own.
+daemon() {
+	start_judge --tls 1.2
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount bash -c '
+		set -e
+		mount -t tmpfs none /run
+		if [ "$1" = /dev/log ]; then
+			mkdir /run/dev
+			for name in null zero urandom; do
+				: >/run/dev/$name
+				mount --bind /dev/$name /run/dev/$name
+			done
+			mount --bind /run/dev /dev
+		fi
+		coproc DAEMON { exec /usr/bin/python3 "$3" "$1" "$4"; }
+		pid=$DAEMON_PID
+		read -r word <&"${DAEMON[0]}"
+		CLOSENOTIFY_LOG=$2 LD_PRELOAD=$SHIM "$5" --sni "$7" "$6" 1.2 5 C >/dev/null
+		until [ -s "$4" ]; do kill -0 $pid; sleep 0.01; done
+		kill $pid' \
+		- "$1" "$2" "$BATS_TEST_DIRNAME/clients/datagrams.py" "$LOG" "$CLIENT" "$JUDGE_PORT" $'a\nb' 3>&-
+	assert_equal "$(verdict_of "$(judge_result)")" closed
+	jq -r . "$LOG"
+}
+
+@test "syslog: a line with priority, tag and pid" {
+	run daemon /dev/log text:syslog
+	assert_success
+	assert_output --regexp '^<14>closenotify\[[0-9]+\]: plain_client\[[0-9]+\] repaired: closed without SSL_shutdown id=.* sni="a.u000ab" '
+	assert_equal "${#lines[@]}" 1
+	run daemon /dev/log json:syslog
+	assert_success
+	assert_output --regexp '^<14>closenotify\[[0-9]+\]: \{"v":1,'
+	tail -n +1 <<<"${output#*: }" >"$LOG.json"
+	run "$PROJECT/tests/validate" "$LOG.json"
+	assert_success
+}
+
+@test "journald: fields of the native protocol, one a line" {
+	run daemon /run/systemd/journal/socket json:journal
+	assert_success
+	assert_line SYSLOG_IDENTIFIER=closenotify
+	assert_line PRIORITY=6
+	assert_line CLOSENOTIFY_VERDICT=repaired
+	assert_line CLOSENOTIFY_FAULT=close_without_shutdown
+	assert_line --regexp '^MESSAGE=plain_client\[[0-9]+\] repaired: closed without SSL_shutdown$'
+	assert_line 'CLOSENOTIFY_SNI=a\u000ab'
+	assert_equal "$(grep -cvE '^[A-Z][A-Z0-9_]*=' <<<"$output")" 0
+}
+
+@test "no daemon there: no harm, and what was lost is counted" {
+	start_judge --tls 1.2
+	run env CLOSENOTIFY_SUMMARY=exit CLOSENOTIFY_LOG=json:journal LD_PRELOAD="$SHIM" "$CLIENT" "$JUDGE_PORT" 1.2 5 C
+	assert_success
+	assert_equal "$(verdict_of "$(judge_result)")" closed
+}
+
+# --- calls, callers, how many ---
+
+# told PROGRAM: its calls as the log has them, NAME RET a line.
+told() {
+	rm -f "$LOG"
+	CLOSENOTIFY_LEVEL=calls CLOSENOTIFY_LOG=json:$LOG play "$SHIM" client 1.2 "$1" >/dev/null
+	jq -r 'select(.event == "call" and .call != "handshake") | "\(.call) \(.ret)"' "$LOG"
+	"$PROJECT/tests/validate" "$LOG" >/dev/null
+}
+
+# What the program itself says that it called, and what came of it.
+own_words() {
+	CLOSENOTIFY_LOG='' play '' client 1.2 "$1" >/dev/null
+	sed -nE 's/^([A-Za-z_0-9]+)\(.*\) = (-?[0-9]+) errno.*/\1 \2/p' <<<"$SAID"
+}
+
+@test "calls: in their order, with what they returned, as the program itself saw it" {
+	local program
+	for program in close_only ssl_shutdown_then_close free_then_close close_then_free fclose_socket dup2_over curl_order; do
+		assert_equal "$(told "$program" | sed 's/(.*)//')" "$(own_words "$program")"
+	done
+}
+
+@test "calls: a failed one has its error" {
+	JUDGE_ARGS=(--send 100 --first fin)
+	told read_to_end_then_close >"$BATS_TEST_TMPDIR/told"
+	assert_equal "$(jq -r 'select(.call == "read") | .error' "$LOG")" SSL_ERROR_SSL
+}
+
+# function_of "MODULE(+0xOFFSET)": the function that the debug information has there. A return address: the call is
+# before it.
+function_of() {
+	local module offset
+	IFS='(+)' read -r module _ offset <<<"$1"
+	addr2line -f -e "$RUDE/$module" "$(printf '0x%x' "$((offset - 1))")" | head -n 1
+}
+
+@test "the caller is the function that called" {
+	told ssl_shutdown_then_close >/dev/null
+	assert_equal "$(function_of "$(jq -r 'select(.event == "end") | .caller' "$LOG")")" main
+	while read -r caller; do
+		assert_equal "$(function_of "$caller")" main
+	done < <(jq -r 'select(.event == "call" and .caller) | .caller' "$LOG")
+}
+
+@test "a backtrace, where it is asked for" {
+	CLOSENOTIFY_BACKTRACE=on told close_only >/dev/null
+	assert_equal "$(function_of "$(jq -r 'select(.event == "end") | .backtrace[0]' "$LOG")")" main
+	assert [ "$(jq 'select(.event == "end") | .backtrace | length' "$LOG")" -ge 2 ]
+	told close_only >/dev/null
+	assert_equal "$(jq 'select(.event == "end") | .backtrace' "$LOG")" null
+}
+
+@test "a summary at exit, and in a program that runs on with the next end that is due" {
+	export CLOSENOTIFY_LOG=json:$LOG CLOSENOTIFY_SUMMARY=exit
+	host 3
+	next
+	next
+	next
+	host_ends
+	assert_equal "$(jq -c 'select(.event == "summary") | [.connections, .verdicts, .lost]' "$LOG")" '[3,{"repaired":3},0]'
+	assert_equal "$(jq -r .event "$LOG" | tail -n 1)" summary
+	rm "$LOG"
+	CLOSENOTIFY_SUMMARY=1
+	host 3
+	next
+	sleep 1.1 # a summary is due once a second
+	next
+	next
+	host_ends
+	assert_equal "$(jq -c 'select(.event == "summary") | .connections' "$LOG" | xargs)" '2 3'
+	run "$PROJECT/tests/validate" "$LOG"
+	assert_success
+}
+
+@test "a fork child counts and tells its own" {
+	export CLOSENOTIFY_LOG=json:$LOG CLOSENOTIFY_SUMMARY=exit
+	play "$SHIM" server 1.2 forked_server
+	assert_equal "$(jq -s -c '[.[] | select(.event == "summary") | .connections] | add' "$LOG")" \
+		"$(jq -s '[.[] | select(.event == "end")] | length' "$LOG")"
+}
