@@ -123,6 +123,7 @@ soak: needs-test ## what takes long: the model, the races with each check taken 
 	@tests/model/run
 	@tests/races
 	@tests/soak
+	@tests/agreement 5000
 	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 
 bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks

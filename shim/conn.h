@@ -38,6 +38,7 @@ enum cn_fact {
 	CN_CLIENT = 1 << 19,     /* neither this nor CN_SERVER: it was never asked */
 	CN_MID_RECORD = 1 << 20, /* CN_TRUNCATED in the middle of a record */
 	CN_PEER_RESET = 1 << 21, /* CN_TRUNCATED by a reset */
+	CN_FIN_SENT = 1 << 22,   /* by the program's shutdown() */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.

@@ -17,27 +17,13 @@ extern char __libc_single_threaded __attribute__((weak));
 
 #define ONE_RECORD 16384 /* RFC 8446 5.1: the most that fits into a record */
 
-static void remember_label(struct cn_conn *conn, const struct cn_tls_state *state)
-{
-	if (!conn->label)
-		return;
-	if (state->established) { /* before, it is the highest that is offered */
-		conn->label->version = state->version;
-		conn->label->resumable = state->resumable;
-		conn->label->resumable_known =
-			!state->server; /* a server's is in the tickets that the client has */
-	}
-	if (state->sni && !conn->label->sni[0])
-		strncpy(conn->label->sni, state->sni, sizeof(conn->label->sni) - 1);
-}
-
 static void remember_state(struct cn_conn *conn, const struct cn_tls_state *state)
 {
 	cn_conn_note(conn, (state->server ? CN_SERVER : CN_CLIENT) | (state->quiet ? CN_SEEN_QUIET : 0U) |
 				   (state->unsupported ? CN_SEEN_UNSUPPORTED : 0U) |
 				   (state->established ? CN_ESTABLISHED : 0U) |
 				   (state->unread ? CN_UNREAD : 0U));
-	remember_label(conn, state);
+	cn_event_remember(conn, state);
 }
 
 /* Asks the library only when no thread is inside: the session is then ours. */
@@ -93,7 +79,9 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 			  (closes && atomic_load(&conn->descriptors) > 1),
 		.stale = !socket->open,
 		.unsupported = state.unsupported,
-		.established = state.established,
+		/* a session that has failed counts as in its handshake again */
+		.established = state.established || (cn_conn_has(conn, CN_ESTABLISHED) &&
+						     cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)),
 		.fatal = cn_conn_has(conn, CN_FATAL) ||
 			 (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
@@ -160,7 +148,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		cn_socket_look(fd, conn->cookie, &socket);
 	if (cn_conn_has(conn, CN_MATCHED) && socket.open)
 		cn_socket_handed(fd, &socket.handed);
-	if (last && socket.reset && !cn_conn_has(conn, CN_TRUNCATED | CN_FATAL) &&
+	if (last && socket.reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) &&
 	    !cn_socket_error(fd)) /* both have sent FIN, and TIME_WAIT has taken over */
 		socket.reset = false, socket.write_shut = socket.peer_shut = true;
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
@@ -214,6 +202,8 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 		bool last = closes && atomic_load(&conn->descriptors) == 1;
 
 		plan = end(conn, fd, cause, !claimed, 0, last);
+		if (!closes)
+			cn_conn_note(conn, CN_FIN_SENT);
 		if (last && conn->share)
 			cn_share_leave(conn->share);
 		if (closes)

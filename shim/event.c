@@ -197,7 +197,7 @@ static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end
 		.goodbye = fix && cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.drained = fix && (end->done.drained || end->done.lingers),
 		.tcp = end->socket.tcp,
-		.fin_sent = end->socket.write_shut,
+		.fin_sent = end->socket.write_shut || cn_conn_has(conn, CN_FIN_SENT),
 		.peer_fin = end->socket.peer_shut,
 		.reset = end->socket.reset,
 		.unread = end->socket.unread > 0,
@@ -321,8 +321,25 @@ void cn_event_label(struct cn_conn *conn, int fd)
 	}
 }
 
-void cn_event_established(struct cn_conn *conn)
+void cn_event_remember(struct cn_conn *conn, const struct cn_tls_state *state)
 {
+	struct cn_label *label = conn->label;
+
+	if (!label)
+		return;
+	if (state->established) { /* before, the version is the highest that is offered */
+		label->version = state->version;
+		label->resumable = state->resumable;
+		label->resumable_known =
+			!state->server; /* a server's is in the tickets that the client has */
+	}
+	if (state->sni && !label->sni[0])
+		strncpy(label->sni, state->sni, sizeof(label->sni) - 1);
+}
+
+void cn_event_established(struct cn_conn *conn, const struct cn_tls_state *state)
+{
+	cn_event_remember(conn, state);
 	if (conn->label && !conn->label->established)
 		conn->label->established = now_us();
 }

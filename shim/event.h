@@ -27,8 +27,11 @@ void cn_event_end(struct cn_conn *conn, const struct cn_end *end);
 /* Keeps what the record will need from a connection that was just bound to fd. */
 void cn_event_label(struct cn_conn *conn, int fd);
 
+/* What the session says of itself, while it is there. */
+void cn_event_remember(struct cn_conn *conn, const struct cn_tls_state *state);
+
 /* Its handshake is done. */
-void cn_event_established(struct cn_conn *conn);
+void cn_event_established(struct cn_conn *conn, const struct cn_tls_state *state);
 
 /* The first sign of its end. */
 void cn_event_sign(struct cn_conn *conn);

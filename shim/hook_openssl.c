@@ -155,7 +155,7 @@ static uint32_t truncation(struct cn_conn *conn, SSL *ssl, int error)
 {
 	struct cn_tls_state state;
 
-	if (error == ECONNRESET || error == EPIPE)
+	if (error == ECONNRESET) /* EPIPE may be the program's own shutdown() */
 		return CN_PEER_RESET;
 	conn->tls->ops->look(conn->tls, ssl, &state);
 	return state.unread ? CN_MID_RECORD : 0;
@@ -217,7 +217,7 @@ static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, 
 			found_socket(conn, ssl);
 		if (state.established) {
 			cn_conn_note(conn, CN_ESTABLISHED);
-			cn_event_established(conn);
+			cn_event_established(conn, &state);
 			cn_event_moved(conn, "handshake", ret, NULL, 0);
 		}
 		cn_guard_leave(guard);

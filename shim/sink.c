@@ -180,9 +180,10 @@ static bool put_out(const struct cn_record *record, int fd)
 {
 	static _Atomic bool cut; /* the last line has no end: the disk was full */
 	struct cn_text text = {.length = 0};
+	bool was_cut = atomic_exchange(&cut, false);
 	long put;
 
-	if (!is_daemon() && atomic_exchange(&cut, false))
+	if (was_cut)
 		cn_put(&text, "\n");
 	if (cn_config.log_to == CN_TO_JOURNAL)
 		cn_record_as_journal(record, &text);
@@ -195,7 +196,7 @@ static bool put_out(const struct cn_record *record, int fd)
 	if (is_daemon())
 		return send_to_daemon(&text, fd);
 	put = cn_text_write(&text, fd);
-	if (put > 0 && put < (long)text.length)
+	if (put <= 0 ? was_cut : put < (long)text.length)
 		atomic_store(&cut, true);
 	return put == (long)text.length;
 }

@@ -19,6 +19,8 @@ static enum cn_wire_end our_end(const struct cn_evidence *e)
 
 	if (is_held_elsewhere(e->reason) || e->reason == CN_STALE_FD)
 		return CN_WIRE_OPEN;
+	if (e->fin_sent) /* a reset after it takes nothing back */
+		return said ? CN_WIRE_CLOSE_NOTIFY : CN_WIRE_FIN;
 	if (e->facts.abort_requested)
 		return CN_WIRE_RESET;
 	/* The peer's TCP has all that was written: a reset after it takes nothing away. */
@@ -57,7 +59,7 @@ static enum cn_fault fault(const struct cn_evidence *e)
 	default:
 		break;
 	}
-	if (e->facts.abort_requested)
+	if (e->facts.abort_requested && !e->fin_sent)
 		return CN_FAULT_ABORT;
 	if (e->facts.said)
 		return e->tcp && e->unread && e->unacknowledged && !e->reset ? CN_FAULT_RESET_BY_UNREAD_INPUT

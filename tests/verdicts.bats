@@ -118,6 +118,11 @@ pair() {
 	pair read_to_end_then_close 'failed none fin (open|fin)' 'failed none fin (open|fin)' 'truncated|aborted'
 }
 
+@test "connections that end at random, on both sides: record and judge agree" {
+	run "$PROJECT/tests/agreement" 240
+	assert_success
+}
+
 @test "the peer ends properly, this side does not" {
 	JUDGE_ARGS+=(--send 100 --first both)
 	pair read_to_end_then_close 'truncated_by_us close_without_shutdown fin close_notify' \
