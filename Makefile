@@ -50,12 +50,17 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	    > $(DESTDIR)$(PREFIX)/bin/$$command && chmod 755 $(DESTDIR)$(PREFIX)/bin/$$command || exit 1; \
 	done
 	install -m 644 $(COMMANDS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
+	install -d $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(PREFIX)/share/closenotify
+	install -m 644 scripts/closenotify-log.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 scripts/closenotify-record.schema.json $(DESTDIR)$(PREFIX)/share/closenotify
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
-	  $(DESTDIR)$(MANDIR)/man7/libclosenotify.7
+	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 \
+	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json
+	[ ! -d $(DESTDIR)$(PREFIX)/share/closenotify ] || rmdir $(DESTDIR)$(PREFIX)/share/closenotify
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
 
@@ -142,7 +147,7 @@ lint: ## clang-format, clang-tidy, shellcheck, mandoc
 	shellcheck $(COMMANDS:%=scripts/%) scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/run tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	mandoc -Tlint -W warning scripts/*.[17]
+	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

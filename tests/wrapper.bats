@@ -151,6 +151,18 @@ silent() {
 	refused "--exit: 'never' is not accepted; accepted is clean or always" --exit=never true
 }
 
+@test "--level, --backtrace and --summary" {
+	flag_is CLOSENOTIFY_LEVEL ends --level ends
+	flag_is CLOSENOTIFY_LEVEL calls --level=calls
+	refused "--level: 'all' is not accepted; accepted is ends or calls" --level all true
+	flag_is CLOSENOTIFY_BACKTRACE on --backtrace
+	flag_is CLOSENOTIFY_SUMMARY exit --summary exit
+	flag_is CLOSENOTIFY_SUMMARY 86400 --summary=86400
+	for value in '' 0 off 01 86401 999999 1.5 -1; do
+		refused "--summary: '$value' is not accepted; accepted is exit, or seconds from 1 to 86400" "--summary=$value" true
+	done
+}
+
 @test "--only takes comma separated globs and expands none of them" {
 	cd "$BATS_TEST_TMPDIR"
 	flag_is CLOSENOTIFY_ONLY '*' --only '*'
@@ -161,10 +173,10 @@ silent() {
 }
 
 @test "a value that is missing, or is one too many, is refused" {
-	for option in -l --log -w --wait -t --timeout --linger --quiet --exit --only; do
+	for option in -l --log -w --wait -t --timeout --linger --quiet --exit --only --level --summary; do
 		refused "$option needs a value; accepted is" "$option"
 	done
-	for option in --observe --off --print-env --no-warn --help --version; do
+	for option in --observe --off --backtrace --print-env --no-warn --help --version; do
 		refused "$option takes no value, but 'x' is given" "$option=x" true
 	done
 }
@@ -290,11 +302,15 @@ silent() {
 	[ "$status" -eq 0 ]
 	[ "$output" = "LD_PRELOAD=$stub" ]
 	export CLOSENOTIFY_ONLY='curl,w*'
-	run "$wrapper" -o -l 'json:/var/log/a b/%n' -w 1 -t 2 --linger 3 --quiet override --exit always -p
+	run "$wrapper" -o -l 'json:/var/log/a b/%n' -w 1 -t 2 --linger 3 --quiet override --exit always \
+		--level calls --backtrace --summary 60 -p
 	[ "$status" -eq 0 ]
 	[ "$output" = "LD_PRELOAD=$stub
 CLOSENOTIFY_MODE=observe
 CLOSENOTIFY_LOG=json:/var/log/a b/%n
+CLOSENOTIFY_LEVEL=calls
+CLOSENOTIFY_BACKTRACE=on
+CLOSENOTIFY_SUMMARY=60
 CLOSENOTIFY_WAIT_MS=1
 CLOSENOTIFY_TIMEOUT_MS=2
 CLOSENOTIFY_LINGER_MS=3
@@ -340,7 +356,7 @@ CLOSENOTIFY_ONLY=curl,w*" ]
 @test "the help and the manual page know every option" {
 	"$wrapper" --help | grep -oE -- '(^ +|, )--?[a-zA-Z-]+' | grep -oE -- '-+[a-zA-Z-]+' | sort >"$BATS_TEST_TMPDIR/help"
 	grep '^\.It Fl' "$source_script.1" | grep -oE 'Fl [a-zA-Z-]+' | sed 's/Fl /-/' | sort >"$BATS_TEST_TMPDIR/manual"
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -eq 23 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -eq 26 ]
 	diff "$BATS_TEST_TMPDIR/help" "$BATS_TEST_TMPDIR/manual"
 }
 
