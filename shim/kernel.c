@@ -34,15 +34,9 @@ uint64_t cn_socket_cookie(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
 }
 
-static void look_at_tcp(int fd, struct cn_socket *out)
+static void note_state(int state, struct cn_socket *out)
 {
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
-		return;
-	out->tcp = true;
-	switch (info.tcpi_state) {
+	switch (state) {
 	case FIN_WAIT1:
 	case FIN_WAIT2:
 		out->write_shut = true;
@@ -69,22 +63,34 @@ int cn_socket_unacked(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) ? -1 : bytes;
 }
 
-bool cn_socket_handed(int fd, uint64_t *bytes)
+/* Both counts at one moment: asks until no acknowledgement comes in between. When nothing is under way none can. */
+static void look_at_tcp(int fd, struct cn_socket *out)
 {
 	struct tcp_info info;
-	int before, after = cn_socket_unacked(fd);
+	int before;
 
-	do { /* until no acknowledgement comes between the two questions */
+	out->unsent = cn_socket_unacked(fd);
+	do {
 		socklen_t length = sizeof(info);
 
-		before = after;
-		if (before < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
-		    length < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
-			return false;
-		after = cn_socket_unacked(fd);
-	} while (after != before);
-	*bytes = info.tcpi_bytes_acked + (unsigned int)after;
-	return true;
+		before = out->unsent;
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+			return;
+		if (before > 0)
+			out->unsent = cn_socket_unacked(fd);
+	} while (out->unsent != before);
+	out->tcp = true;
+	out->handed = info.tcpi_bytes_acked + (unsigned int)out->unsent;
+	note_state(info.tcpi_state, out);
+}
+
+bool cn_socket_handed(int fd, uint64_t *bytes)
+{
+	struct cn_socket socket = {0};
+
+	look_at_tcp(fd, &socket);
+	*bytes = socket.handed;
+	return socket.tcp;
 }
 
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
@@ -101,9 +107,13 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	look_at_tcp(fd, out);
 	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length))
 		out->abort_on_close = linger.l_onoff && linger.l_linger == 0;
-	if (ioctl(fd, FIONREAD, &out->unread))
-		out->unread = 0;
-	out->unsent = cn_socket_unacked(fd);
+}
+
+int cn_socket_unread(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, FIONREAD, &bytes) ? 0 : bytes;
 }
 
 ssize_t cn_socket_discard(int fd, bool tcp)

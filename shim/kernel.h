@@ -15,7 +15,7 @@ struct cn_socket {
 	bool peer_shut;      /* the peer's FIN has come */
 	bool reset;          /* the connection is gone */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
-	int unread;          /* bytes in the receive queue */
+	int unread;          /* bytes in the receive queue; asked for only when a record is written */
 	int unsent;          /* bytes given to the kernel and not yet acknowledged by the peer */
 	uint64_t handed;     /* bytes given to the kernel so far, SYN and FIN among them */
 };
@@ -27,8 +27,11 @@ uint64_t cn_socket_cookie(int fd);
 /* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
-/* Looks at fd, which should be the socket `cookie`. Leaves `handed` to the next. */
+/* Looks at fd, which should be the socket `cookie`. Leaves `unread` out. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
+
+/* Bytes in the receive queue. */
+int cn_socket_unread(int fd);
 
 /* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.
  */
