@@ -94,7 +94,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),
 		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
-		.undelivered = socket->tcp && socket->unsent > 0 && !socket->peer_shut,
+		.undelivered = socket->tcp && socket->owing && !socket->peer_shut,
 	};
 }
 
@@ -163,9 +163,11 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (copy >= 0)
 		fd = copy;
 	if (fd >= 0)
-		cn_socket_look(fd, conn->cookie, &socket);
-	if (last && conn->label && socket.open) /* only a log asks */
+		cn_socket_look(fd, conn->cookie, conn->goodbye || cn_conn_has(conn, CN_MATCHED), &socket);
+	if (last && conn->label && socket.open) { /* only a log asks */
 		socket.unread = cn_socket_unread(fd);
+		socket.unsent = cn_socket_unacked(fd);
+	}
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
@@ -288,6 +290,6 @@ struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy)
 	struct cn_socket socket = {0};
 
 	if (conn->fd >= 0 && cn_conn_at(conn->fd) == conn)
-		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
+		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, false, &socket);
 	return socket;
 }

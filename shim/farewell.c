@@ -66,7 +66,7 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how,
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
 		cn_conn_note(conn, CN_SAID_BY_SHIM);
-	if (before->unsent == 0 && !how->unfinished)
+	if (before->tcp && !before->owing && !how->unfinished)
 		conn->goodbye = before->handed + sealed.length;
 	conn->tls->ops->unseal(conn->tls, &sealed);
 	return sent == sealed.length;
@@ -101,7 +101,7 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 	if (!before->tcp || before->reset)
 		return false;
 	return conn->rest_length ||
-	       (before->unsent > 0 && !goodbye_alone && !before->peer_shut && cn_socket_unacked(fd) > 0);
+	       (before->owing && !goodbye_alone && !before->peer_shut && cn_socket_unacked(fd) > 0);
 }
 
 /* A server that answers before it has read the whole request: what comes after close() is answered by RST, the client's

@@ -323,7 +323,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
-	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && socket.unsent == 0)
+	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing)
 		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
 	if (copy >= 0)
 		cn_libc()->close(copy);

@@ -63,24 +63,29 @@ int cn_socket_unacked(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) ? -1 : bytes;
 }
 
-/* Both counts at one moment: asks until no acknowledgement comes in between. When nothing is under way none can. */
-static void look_at_tcp(int fd, struct cn_socket *out)
+static bool ask_tcp(int fd, struct tcp_info *info)
 {
-	struct tcp_info info;
-	int before;
+	socklen_t length = sizeof(*info);
 
-	out->unsent = cn_socket_unacked(fd);
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length);
+}
+
+/* `count`: until no acknowledgement comes between the questions of which `handed` is made. */
+static void look_at_tcp(int fd, bool count, struct cn_socket *out)
+{
+	struct tcp_info info = {0};
+	uint64_t acked;
+	int unacked = 0;
+
+	if (!ask_tcp(fd, &info))
+		return;
 	do {
-		socklen_t length = sizeof(info);
-
-		before = out->unsent;
-		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
-			return;
-		if (before > 0)
-			out->unsent = cn_socket_unacked(fd);
-	} while (out->unsent != before);
+		acked = info.tcpi_bytes_acked;
+		out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;
+		unacked = out->owing && count ? cn_socket_unacked(fd) : 0;
+	} while (out->owing && count && ask_tcp(fd, &info) && info.tcpi_bytes_acked != acked);
 	out->tcp = true;
-	out->handed = info.tcpi_bytes_acked + (unsigned int)out->unsent;
+	out->handed = acked + (unsigned int)unacked;
 	note_state(info.tcpi_state, out);
 }
 
@@ -88,12 +93,12 @@ bool cn_socket_handed(int fd, uint64_t *bytes)
 {
 	struct cn_socket socket = {0};
 
-	look_at_tcp(fd, &socket);
+	look_at_tcp(fd, true, &socket);
 	*bytes = socket.handed;
 	return socket.tcp;
 }
 
-void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
+void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out)
 {
 	struct linger linger = {0};
 	socklen_t length = sizeof(linger);
@@ -104,7 +109,7 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &found, &found_length) || found != cookie)
 		return;
 	out->open = true;
-	look_at_tcp(fd, out);
+	look_at_tcp(fd, count, out);
 	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length))
 		out->abort_on_close = linger.l_onoff && linger.l_linger == 0;
 }

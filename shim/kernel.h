@@ -15,9 +15,10 @@ struct cn_socket {
 	bool peer_shut;      /* the peer's FIN has come */
 	bool reset;          /* the connection is gone */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
-	int unread;          /* bytes in the receive queue; asked for only when a record is written */
-	int unsent;          /* bytes given to the kernel and not yet acknowledged by the peer */
-	uint64_t handed;     /* bytes given to the kernel so far, SYN and FIN among them */
+	bool owing;          /* TCP: bytes were given to the kernel that the peer has not acknowledged */
+	uint64_t handed;     /* TCP: bytes given to the kernel so far, SYN and FIN among them; counted only if
+				asked for, or if nothing is owing */
+	int unread, unsent;  /* bytes in the receive queue, bytes not acknowledged: for a record, or 0 */
 };
 
 /* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
@@ -27,8 +28,8 @@ uint64_t cn_socket_cookie(int fd);
 /* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
-/* Looks at fd, which should be the socket `cookie`. Leaves `unread` out. */
-void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
+/* Looks at fd, which should be the socket `cookie`. `count`: `handed` is needed. */
+void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out);
 
 /* Bytes in the receive queue. */
 int cn_socket_unread(int fd);
