@@ -231,7 +231,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
 	conn->rest_length = 0;
-	conn->handed = conn->produced = 0;
+	conn->handed = conn->produced = conn->goodbye = 0;
 	conn->share = NULL;
 	if (conn->label)
 		*conn->label = (struct cn_label){.serial = atomic_fetch_add(&serials, 1) + 1};
@@ -252,6 +252,7 @@ void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
 	conn->fd = fd;
 	conn->read_fd = read_fd;
 	conn->cookie = cookie;
+	conn->goodbye = 0;
 	conn->process = cn_process();
 	conn->raw_forks = cn_raw_forks();
 	if (fd >= 0)

@@ -67,7 +67,9 @@ struct cn_conn {
 	struct cn_share *share; /* NULL unless it has lived through a fork */
 	uint64_t handed;        /* CN_MATCHED: what the socket was given before this session's first byte */
 	uint64_t produced;      /* CN_MATCHED: ciphertext that the session has made, as last seen */
-	int fd, read_fd;        /* the descriptors the session writes to and reads from; -1: none */
+	uint64_t goodbye; /* what the socket had been given with the goodbye, if by then all before it was
+			     acknowledged; else 0 */
+	int fd, read_fd;  /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;

@@ -99,7 +99,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),
 		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
-		.undelivered = socket->tcp && socket->unsent > 0 && !socket->peer_shut,
+		.undelivered = socket->tcp && socket->owing && !socket->peer_shut,
 	};
 }
 
@@ -117,16 +117,46 @@ static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool ta
 
 int cn_hold_socket(const struct cn_conn *conn)
 {
+	static _Atomic int high; /* cn_high_fd() as last asked */
+	int copy;
+
 	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn || cn_config.mode != CN_MODE_FIX ||
 	    (&__libc_single_threaded && __libc_single_threaded))
 		return -1;
-	return cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, cn_high_fd());
+	if (!atomic_load(&high))
+		atomic_store(&high, cn_high_fd());
+	copy = cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, atomic_load(&high));
+	if (copy < 0) { /* the limit may have been lowered */
+		atomic_store(&high, cn_high_fd());
+		copy = cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, atomic_load(&high));
+	}
+	return copy;
 }
 
 /* SSL_free says nothing of the descriptor. */
 static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
 {
 	return cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR ? cn_hold_socket(conn) : -1;
+}
+
+/* The goodbye has been said, and the call does not end the descriptor: there is nothing left to do at it. */
+static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
+{
+	return (cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR || cause == CN_CAUSE_SHUTDOWN) &&
+	       (cn_conn_has(conn, CN_SAID_BY_SHIM) ||
+		(cn_conn_has(conn, CN_SAID) && !cn_conn_has(conn, CN_MATCHED)));
+}
+
+/* At the end of the descriptor nobody else asks any more. */
+static void look_closer(const struct cn_conn *conn, int fd, struct cn_socket *socket)
+{
+	if (socket->reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) &&
+	    !cn_socket_error(fd)) /* both have sent FIN, and TIME_WAIT has taken over */
+		socket->reset = false, socket->write_shut = socket->peer_shut = true;
+	if (conn->label) { /* only a log asks */
+		socket->unread = cn_socket_unread(fd);
+		socket->unsent = cn_socket_unacked(fd);
+	}
 }
 
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
@@ -139,18 +169,20 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
-	struct cn_plan plan;
-	int copy = fd >= 0 ? hold_socket(conn, cause) : -1;
+	struct cn_plan plan = {0};
+	int copy;
 
+	if (!last && nothing_left(conn, cause)) {
+		ask_session(conn, thread_inside); /* what is to be remembered of it */
+		return plan;
+	}
+	copy = fd >= 0 ? hold_socket(conn, cause) : -1;
 	if (copy >= 0)
 		fd = copy;
 	if (fd >= 0)
-		cn_socket_look(fd, conn->cookie, &socket);
-	if (cn_conn_has(conn, CN_MATCHED) && socket.open)
-		cn_socket_handed(fd, &socket.handed);
-	if (last && socket.reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) &&
-	    !cn_socket_error(fd)) /* both have sent FIN, and TIME_WAIT has taken over */
-		socket.reset = false, socket.write_shut = socket.peer_shut = true;
+		cn_socket_look(fd, conn->cookie, conn->goodbye || cn_conn_has(conn, CN_MATCHED), &socket);
+	if (last && socket.open)
+		look_closer(conn, fd, &socket);
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
@@ -242,7 +274,7 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 	if (!conn || conn == by || !conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	if (cn_conn_claim(conn)) {
-		if (!atomic_load(&conn->session) || !cn_still_there(conn, -1))
+		if (!atomic_load(&conn->session) || !cn_bound_socket(conn, -1).open)
 			end(conn, fd, CN_CAUSE_REUSE, false, 0, true);
 		cn_conn_release(conn);
 	}
@@ -277,12 +309,11 @@ void cn_end_process(int status)
 	cn_event_summary();
 }
 
-bool cn_still_there(const struct cn_conn *conn, int copy)
+struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy)
 {
-	struct cn_socket socket;
+	struct cn_socket socket = {0};
 
-	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn)
-		return false;
-	cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
-	return socket.open;
+	if (conn->fd >= 0 && cn_conn_at(conn->fd) == conn)
+		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, false, &socket);
+	return socket;
 }

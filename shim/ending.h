@@ -5,6 +5,7 @@
 #define CN_ENDING_H
 
 #include "conn.h"
+#include "kernel.h"
 #include "policy.h"
 
 /* The program is about to end a tracked descriptor, or its sending half (CN_CAUSE_SHUTDOWN, _BOTH). Before the real
@@ -26,7 +27,7 @@ void cn_end_process(int status);
  * descriptor that the caller closes, or -1. */
 int cn_hold_socket(const struct cn_conn *conn);
 
-/* True if the session's descriptor, or the copy of it (-1: none), still is the socket it was bound to. */
-bool cn_still_there(const struct cn_conn *conn, int copy);
+/* The socket of the session's descriptor, or of the copy of it (-1: none); not open if it isn't the one it was bound to. */
+struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy);
 
 #endif

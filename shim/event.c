@@ -284,7 +284,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
 	add_word(&r, "action", action(conn, end));
 	add_word(&r, "reason", cn_reason_word(end->plan.reason));
-	add_count(&r, "sent", socket->tcp ? (int64_t)socket->sent : -1);
+	add_count(&r, "sent", socket->tcp ? (int64_t)socket->acked + socket->unsent : -1);
 	add_count(&r, "received", socket->tcp ? (int64_t)socket->received : -1);
 	add_count(&r, "unread", socket->open ? socket->unread : -1);
 	add_count(&r, "unacknowledged", socket->open ? socket->unsent : -1);

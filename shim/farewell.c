@@ -52,7 +52,8 @@ static void keep_rest(struct cn_conn *conn, const unsigned char *bytes, size_t l
 	conn->rest_length = (uint32_t)length;
 }
 
-static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how)
+static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how,
+		       const struct cn_socket *before)
 {
 	struct cn_sealed sealed;
 	size_t sent;
@@ -65,6 +66,8 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how)
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
 		cn_conn_note(conn, CN_SAID_BY_SHIM);
+	if (before->tcp && !before->owing && !how->unfinished)
+		conn->goodbye = before->handed + sealed.length;
 	conn->tls->ops->unseal(conn->tls, &sealed);
 	return sent == sealed.length;
 }
@@ -78,11 +81,12 @@ static void send_rest(struct cn_conn *conn, int fd)
 }
 
 /* close() with unread input makes the kernel send RST and drop the send queue. */
-static bool drain(int fd, bool tcp)
+static bool drain(int fd, bool tcp, bool *heard)
 {
 	for (int step = 0; step < DRAIN_STEPS; step++) {
 		if (cn_socket_discard(fd, tcp) <= 0)
 			return true;
+		*heard = true;
 	}
 	return false;
 }
@@ -92,25 +96,29 @@ static bool drain(int fd, bool tcp)
  * of any RST. */
 static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before)
 {
+	bool goodbye_alone = conn->goodbye && before->handed - before->write_shut == conn->goodbye;
+
 	if (!before->tcp || before->reset)
 		return false;
-	return conn->rest_length || (before->unsent > 0 && !before->peer_shut && cn_socket_unacked(fd) > 0);
+	return conn->rest_length ||
+	       (before->owing && !goodbye_alone && !before->peer_shut && cn_socket_unacked(fd) > 0);
 }
 
 /* A server that answers before it has read the whole request: what comes after close() is answered by RST, the client's
  * write fails, and many then never read. Whether more is to come can't be known; a server that says goodbye itself is
  * trusted to know unless something lies unread. */
-static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before)
+static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before, bool heard)
 {
 	return cn_conn_has(conn, CN_SERVER) && before->tcp && !before->reset && !before->peer_shut &&
 	       !cn_conn_has(conn, CN_PEER_CLOSED) &&
-	       (before->unread > 0 || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
+	       (heard || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
 }
 
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
 				   const struct cn_socket *socket, bool silent)
 {
 	struct cn_farewell done = {0};
+	bool heard = false;
 
 	if (plan->alert)
 		done.alert_sent = send_alert(conn, fd,
@@ -118,14 +126,15 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 						     .silent = silent,
 						     .begun = cn_conn_has(conn, CN_ALERT_PENDING),
 						     .unfinished = plan->finish_write ? conn->unfinished : 0,
-					     });
+					     },
+					     socket);
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
 	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */
-		done.half_closed = shutdown(fd, SHUT_WR) == 0;
+		done.half_closed = socket->write_shut || shutdown(fd, SHUT_WR) == 0;
 	if (plan->drain) {
-		done.drained = drain(fd, socket->tcp);
-		done.talking = is_talking(conn, socket);
+		done.drained = drain(fd, socket->tcp, &heard);
+		done.talking = is_talking(conn, socket, heard);
 		done.at_risk = done.talking || at_risk(conn, fd, socket);
 	}
 	return done;

@@ -330,7 +330,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_tls_state before;
 	int copy = cn_hold_socket(conn);
-	bool gone = conn->fd >= 0 && !cn_still_there(conn, copy);
+	struct cn_socket socket = cn_bound_socket(conn, copy);
+	bool gone = conn->fd >= 0 && !socket.open;
 	int ret;
 
 	tls->ops->look(tls, ssl, &before);
@@ -349,6 +350,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
+	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing)
+		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
 	if (copy >= 0)
 		cn_libc()->close(copy);
 	errno = guard.error;

@@ -35,17 +35,9 @@ uint64_t cn_socket_cookie(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
 }
 
-static void look_at_tcp(int fd, struct cn_socket *out)
+static void note_state(int state, struct cn_socket *out)
 {
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
-		return;
-	out->tcp = true;
-	out->sent = info.tcpi_bytes_acked;
-	out->received = info.tcpi_bytes_received;
-	switch (info.tcpi_state) {
+	switch (state) {
 	case FIN_WAIT1:
 	case FIN_WAIT2:
 		out->write_shut = true;
@@ -80,25 +72,44 @@ int cn_socket_unacked(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) ? -1 : bytes;
 }
 
-bool cn_socket_handed(int fd, uint64_t *bytes)
+static bool ask_tcp(int fd, struct tcp_info *info)
 {
-	struct tcp_info info;
-	int before, after = cn_socket_unacked(fd);
+	socklen_t length = sizeof(*info);
 
-	do { /* until no acknowledgement comes between the two questions */
-		socklen_t length = sizeof(info);
-
-		before = after;
-		if (before < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
-		    length < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
-			return false;
-		after = cn_socket_unacked(fd);
-	} while (after != before);
-	*bytes = info.tcpi_bytes_acked + (unsigned int)after;
-	return true;
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length);
 }
 
-void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
+/* `count`: until no acknowledgement comes between the questions of which `handed` is made. */
+static void look_at_tcp(int fd, bool count, struct cn_socket *out)
+{
+	struct tcp_info info = {0};
+	uint64_t acked;
+	int unacked = 0;
+
+	if (!ask_tcp(fd, &info))
+		return;
+	do {
+		acked = info.tcpi_bytes_acked;
+		out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;
+		unacked = out->owing && count ? cn_socket_unacked(fd) : 0;
+	} while (out->owing && count && ask_tcp(fd, &info) && info.tcpi_bytes_acked != acked);
+	out->tcp = true;
+	out->handed = acked + (unsigned int)unacked;
+	out->acked = acked;
+	out->received = info.tcpi_bytes_received;
+	note_state(info.tcpi_state, out);
+}
+
+bool cn_socket_handed(int fd, uint64_t *bytes)
+{
+	struct cn_socket socket = {0};
+
+	look_at_tcp(fd, true, &socket);
+	*bytes = socket.handed;
+	return socket.tcp;
+}
+
+void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out)
 {
 	struct linger linger = {0};
 	socklen_t length = sizeof(linger);
@@ -109,13 +120,16 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &found, &found_length) || found != cookie)
 		return;
 	out->open = true;
-	look_at_tcp(fd, out);
+	look_at_tcp(fd, count, out);
 	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length))
 		out->abort_on_close = linger.l_onoff && linger.l_linger == 0;
-	if (ioctl(fd, FIONREAD, &out->unread))
-		out->unread = 0;
-	out->unsent = cn_socket_unacked(fd);
-	out->sent += (unsigned int)(out->unsent > 0 ? out->unsent : 0);
+}
+
+int cn_socket_unread(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, FIONREAD, &bytes) ? 0 : bytes;
 }
 
 ssize_t cn_socket_discard(int fd, bool tcp)

@@ -11,14 +11,15 @@
 struct cn_socket {
 	bool open; /* still the socket with the cookie asked for */
 	bool tcp;
-	bool write_shut;         /* our FIN is already queued or sent */
-	bool peer_shut;          /* the peer's FIN has come */
-	bool reset;              /* the connection is gone */
-	bool abort_on_close;     /* SO_LINGER {on, 0} */
-	int unread;              /* bytes in the receive queue */
-	int unsent;              /* bytes given to the kernel and not yet acknowledged by the peer */
-	uint64_t handed;         /* bytes given to the kernel so far, SYN and FIN among them */
-	uint64_t sent, received; /* TCP: bytes acknowledged by the peer or on their way, and bytes received */
+	bool write_shut; /* our FIN is already queued or sent */
+	bool peer_shut;  /* the peer's FIN has come */
+	bool reset;      /* the connection is gone: by RST, or, if SO_ERROR is 0, by a FIN from both sides */
+	bool abort_on_close; /* SO_LINGER {on, 0} */
+	bool owing;          /* TCP: bytes were given to the kernel that the peer has not acknowledged */
+	uint64_t handed;     /* TCP: bytes given to the kernel so far, SYN and FIN among them; counted only if
+				asked for, or if nothing is owing */
+	uint64_t acked, received; /* TCP: bytes that the peer has acknowledged, and that came from it */
+	int unread, unsent;       /* bytes in the receive queue, bytes not acknowledged: for a record, or 0 */
 };
 
 /* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
@@ -28,8 +29,11 @@ uint64_t cn_socket_cookie(int fd);
 /* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
-/* Looks at fd, which should be the socket `cookie`. Leaves `handed` to the next. */
-void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
+/* Looks at fd, which should be the socket `cookie`. `count`: `handed` is needed. */
+void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out);
+
+/* Bytes in the receive queue. */
+int cn_socket_unread(int fd);
 
 /* Takes the error that waits for the program's next call (SO_ERROR), so only for a socket that is at its end. */
 int cn_socket_error(int fd);

@@ -32,8 +32,10 @@
 #define IDLE_MS       250    /* without work, the thread ends */
 #define FIRST_LOOK_MS 2      /* nothing tells of an acknowledgement: look, and double the pause each time */
 #define LAST_LOOK_MS  512
+#define REST_MS       10 /* after letters, until the next are looked for */
 #define STACK_SIZE    (size_t)(256 * 1024)
-#define DOORS         16 /* the queue of a datagram socket holds 10 letters */
+#define DOORS         16 /* the queue of a datagram socket holds 10 letters: */
+#define LETTERS_WAIT  5  /* when as many per door wait, the thread's rest is over */
 #define DOOR_WAIT_MS  20 /* all full: how long the thread may keep a closing program waiting */
 #define CLOSE_UNSHARE 2  /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 
@@ -47,10 +49,12 @@ struct held {
 	size_t rest; /* of the alert */
 	unsigned char *alert;
 	int64_t next, idle_end, end; /* ms */
+	uint32_t number;             /* in the order in which they were given */
 };
 
 struct letter_head {
 	uint64_t secret;
+	uint32_t number;
 	size_t rest;
 	bool talking;
 };
@@ -73,8 +77,10 @@ static struct {
 	uint64_t secret;
 	struct sockaddr_un address[DOORS];
 	socklen_t address_length[DOORS];
-	int doors;             /* how many there are */
-	_Atomic uint32_t turn; /* whose turn it is to get the next letter */
+	int doors;                /* how many there are */
+	_Atomic uint32_t turn;    /* the number of the next letter, and so whose turn it is to get it */
+	_Atomic uint32_t letters; /* dropped since the thread last looked */
+	_Atomic uint32_t alarm;   /* not 0: no rest now */
 
 	/* The thread's own, by number in its descriptor table. */
 	struct held *held;
@@ -191,7 +197,8 @@ static void give_up_oldest(void)
 	int oldest = -1;
 
 	for (int fd = 0; fd < linger.top; fd++) {
-		if (linger.held[fd].used && (oldest < 0 || linger.held[fd].end < linger.held[oldest].end))
+		if (linger.held[fd].used &&
+		    (oldest < 0 || (int32_t)(linger.held[fd].number - linger.held[oldest].number) < 0))
 			oldest = fd;
 	}
 	if (oldest >= 0)
@@ -244,6 +251,7 @@ static bool take_letter(int door)
 		return true;
 	}
 	begin(&linger.held[fd], letter.head.rest, letter.head.talking);
+	linger.held[fd].number = letter.head.number;
 	if (letter.head.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
 		memcpy(linger.held[fd].alert, letter.alert, letter.head.rest);
 	else
@@ -269,6 +277,7 @@ static bool is_door(int fd)
 
 static void take_letters(void)
 {
+	atomic_store(&linger.letters, 0);
 	poll(linger.at_door, (nfds_t)linger.doors, 0);
 	for (int i = 0; i < linger.doors; i++) {
 		while (linger.at_door[i].revents && take_letter(linger.at_door[i].fd))
@@ -311,16 +320,36 @@ static int look_around(const struct epoll_event *events, int count)
 	return (int)(next - now);
 }
 
+static void wake(void)
+{
+	atomic_store(&linger.alarm, 1);
+	syscall(SYS_futex, &linger.alarm, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* To wake a thread costs the program more than all else of a hand-over. So one that has had letters looks for more only
+ * after a rest, as a network card is polled that has much to say. */
+static void rest(void)
+{
+	const struct timespec pause = {.tv_nsec = REST_MS * 1000000};
+
+	syscall(SYS_futex, &linger.alarm, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
+	atomic_store(&linger.alarm, 0);
+}
+
 static void serve(void)
 {
 	struct epoll_event events[64];
 	int64_t idle_since = now_ms();
+	uint32_t seen = atomic_load(&linger.turn);
 	int wait = IDLE_MS;
 
 	for (;;) {
 		int count = epoll_wait(linger.epoll, events, 64, wait);
-		uint32_t open = OPEN;
+		uint32_t open = OPEN, turn = atomic_load(&linger.turn);
 
+		if (turn != seen && !atomic_load(&exit_end))
+			rest();
+		seen = turn;
 		wait = look_around(events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding))
 			idle_since = now_ms();
@@ -464,10 +493,10 @@ static bool come_in(void)
 }
 
 /* One of the doors, the least used first; when all are full, until there is room behind the last. */
-static bool drop_letter(int out, struct msghdr *message)
+static bool drop_letter(int out, struct msghdr *message, uint32_t turn)
 {
 	for (int try = 0; try <= linger.doors; try++) {
-		uint32_t number = atomic_fetch_add(&linger.turn, 1) % (uint32_t)linger.doors;
+		uint32_t number = (turn + (uint32_t)try) % (uint32_t)linger.doors;
 		struct pollfd room = {.fd = out, .events = POLLOUT};
 
 		message->msg_name = &linger.address[number];
@@ -475,8 +504,11 @@ static bool drop_letter(int out, struct msghdr *message)
 		if (try == linger.doors && (connect(out, message->msg_name, message->msg_namelen) ||
 					    poll(&room, 1, DOOR_WAIT_MS) != 1))
 			return false;
-		if (cn_libc()->sendmsg(out, message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		if (cn_libc()->sendmsg(out, message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+			if (atomic_fetch_add(&linger.letters, 1) == (uint32_t)linger.doors * LETTERS_WAIT)
+				wake();
 			return true;
+		}
 		if (errno != EAGAIN && errno != EINTR)
 			return false;
 	}
@@ -489,7 +521,10 @@ static bool post(int fd, const unsigned char *rest, size_t length, bool talking)
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {.room = {0}};
-	struct letter_head head = {.secret = linger.secret, .rest = length, .talking = talking};
+	struct letter_head head = {.secret = linger.secret,
+				   .number = atomic_fetch_add(&linger.turn, 1),
+				   .rest = length,
+				   .talking = talking};
 	struct iovec parts[] = {{.iov_base = &head, .iov_len = sizeof(head)},
 				{.iov_base = (void *)rest, .iov_len = length}};
 	struct msghdr message = {.msg_iov = parts,
@@ -506,7 +541,7 @@ static bool post(int fd, const unsigned char *rest, size_t length, bool talking)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	posted = drop_letter(out, &message);
+	posted = drop_letter(out, &message, head.number);
 	cn_libc()->close(out);
 	return posted;
 }
@@ -553,6 +588,7 @@ void cn_linger_exit_begins(void)
 		return;
 	cn_libc()->sendmsg(out, &empty, MSG_DONTWAIT | MSG_NOSIGNAL);
 	cn_libc()->close(out);
+	wake();
 }
 
 void cn_linger_finish(void)

@@ -183,6 +183,18 @@ assert_output_has() {
 	assert_equal "$(grep -c '"bytes":40000.*"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 2000
 }
 
+@test "when all is acknowledged before the goodbye, nothing is left to linger for" {
+	local how
+	JUDGE_ARGS=(--connections 100 --no-tickets)
+	for how in free_close close_free shutdown_close; do
+		play '' 1.3 flushed_ends 1000 100 "$how"
+		assert_equal "$STATUS $SAID" '0 threads 0'
+		play "$SHIM" 1.3 flushed_ends 1000 100 "$how"
+		assert_equal "$STATUS $SAID" '0 threads 0'
+		assert_equal "$(grep -c '"bytes":1000.*"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 100
+	done
+}
+
 # --- peers that do not help ---
 
 # bounded HOW: the peer never reads. Without the library the program ends at once; with it, when the bound has passed.
