@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # jq has variables too; each test sets LOG and reads what bats sets
 # closenotify-report: its figures beside those of jq, what it makes of lines that are none, and its page in a browser.
 
 load helper
@@ -72,7 +73,8 @@ same() {
 	same '$connections | group_by(.time[:15]) | map([.[0].time[:15], length]) | map(.[1]) | add' \
 		'[.timeline.buckets[].connections] | add'
 	# buckets of 5 minutes
-	same '$connections | map(.time | (.[11:13] | tonumber) * 12 + ((.[14:16] | tonumber) / 5 | floor)) | group_by(.) | map(length)' \
+	same '$connections | map(.time | (.[11:13] | tonumber) * 12 + ((.[14:16] | tonumber) / 5 | floor)) | group_by(.)
+		| map(length)' \
 		'[.timeline.buckets[].connections]'
 	same '[$all[] | select(.event == "warning")] | group_by([.program, .message]) | map([.[0].program, length]) | sort' \
 		'[.warnings[] | [.program, .count]] | sort'
@@ -85,7 +87,8 @@ same() {
 	assert_line '  truncated by the peer 127.0.0.1: FIN without close_notify, 1 of 1 connection'
 	assert_line '  curl (as client) closed 1 connection to 127.0.0.1:8443 without close_notify; by libcurl.so.4(+0x1234)'
 	report 1 "$SAMPLES/sample.json"
-	assert_line --regexp '^  curl \(as client\) closed [0-9]+ connections to 10\.0\.0\.1:443 without close_notify; the library repaired [0-9]+; by$'
+	assert_line --regexp \
+		'^  curl \(as client\) closed [0-9]+ connections to 10\.0\.0\.1:443 without close_notify; the library repaired [0-9]+; by$'
 	assert_line --regexp '^  2026-11-21 12:00  #+\.+ +[0-9]+ of [0-9]+$'
 	assert_line '  15 records could not be logged: the figures are that much too low'
 }
@@ -107,8 +110,10 @@ same() {
 
 @test "filters by time, program and verdict; --top" {
 	local log=$SAMPLES/sample.json count
-	count=$(jq -n '[inputs | select(.event == "end" and .time >= "2026-11-21T12:30" and .time < "2026-11-21T12:40")] | length' "$log")
-	for args in '--since 2026-11-21T12:30 --until 2026-11-21T12:40Z' '--since=2026-11-21T12:30:00.0 --until=2026-11-21T12:40:00'; do
+	count=$(jq -n '[inputs | select(.event == "end" and .time >= "2026-11-21T12:30" and .time < "2026-11-21T12:40")]
+		| length' "$log")
+	for args in '--since 2026-11-21T12:30 --until 2026-11-21T12:40Z' \
+		'--since=2026-11-21T12:30:00.0 --until=2026-11-21T12:40:00'; do
 		# shellcheck disable=SC2086 # split on purpose
 		report 1 --csv $args "$log"
 		assert_equal "${#lines[@]}" "$((count + 1))"
@@ -121,7 +126,8 @@ same() {
 	report 1 --json --program 'n*' "$log"
 	assert_equal "$(jq -c '[.programs.rows[].program] | sort' <<<"$output")" '["ncat","nginx"]'
 	report 1 --json --verdict truncated --verdict failed "$log"
-	assert_equal "$(jq -c '.verdicts | keys' <<<"$output")" '["failed","truncated_by_both","truncated_by_peer","truncated_by_us"]'
+	assert_equal "$(jq -c '.verdicts | keys' <<<"$output")" \
+		'["failed","truncated_by_both","truncated_by_peer","truncated_by_us"]'
 	report 1 --json --top 2 "$log"
 	assert_equal "$(jq -c '[.programs.rows, .peers.rows, .call_sites.rows | length]' <<<"$output")" '[2,2,2]'
 	assert_equal "$(jq .programs.left_out <<<"$output")" 3
@@ -152,10 +158,11 @@ same() {
 	report 1 --json "$LOG"
 	without=$(jq -c '[.connections, .verdicts]' <<<"$output")
 	{
-		jq -c 'select(.event == "end") | {v, time, host, pid, program, event: "summary", connections: 90, verdicts: {ended: 90}, faults: {}, lost: 0}' "$LOG"
+		jq -c 'select(.event == "end") | {v, time, host, pid, program, event: "summary", connections: 90,
+			verdicts: {ended: 90}, faults: {}, lost: 0}' "$LOG"
 		grep quiet-one "$SAMPLES/sample.json"
-	} >>"$LOG"
-	report 1 --json "$LOG"
+	} >"$LOG.2"
+	report 1 --json "$LOG" "$LOG.2"
 	assert_equal "$(jq -c '[.connections, .verdicts]' <<<"$output")" "$without"
 	assert_equal "$(jq -c .summaries_alone <<<"$output")" '{"connections":9,"ended":7,"repaired":2}'
 	grep quiet-one "$SAMPLES/sample.json" | sed 's/"repaired":2/"truncated_by_us":2/' >"$LOG"
@@ -270,7 +277,8 @@ same() {
 		id=$(jq -rn 'input.id' "$LOG")
 		run "$REPORT" --connection "$id" "$LOG"
 		diff -u "$PROJECT/tests/report/lanes/$name.txt" <(printf '%s\n' "$output")
-		assert_equal "$name $status" "$name $(jq -n --arg id "$id" '[inputs | select(.id == $id).verdict // "" | startswith("truncated")] | any | if . then 1 else 0 end' "$LOG")"
+		assert_equal "$name $status" "$name $(jq -n --arg id "$id" '[inputs | select(.id == $id).verdict // ""
+			| startswith("truncated")] | any | if . then 1 else 0 end' "$LOG")"
 	done
 }
 
@@ -328,11 +336,10 @@ same() {
 	report 1 --prometheus --peers --top 3 "$SAMPLES/sample.json"
 	"$PROJECT/tests/sysroot" add -q host prometheus
 	"$PROJECT/tests/sysroot" run host promtool check metrics <<<"$output"
-	assert_equal "$(sed -n 's/^closenotify_connections_total{.*} //p' <<<"$output" | paste -sd+ | bc)" \
+	assert_equal "$(sed -n 's/^closenotify_connections_total{.*} //p' <<<"$output" | jq -s add)" \
 		"$(grep -c '"event":"end"' "$SAMPLES/sample.json")"
-	assert_line "closenotify_connections_total{program=\"curl\",role=\"client\",verdict=\"repaired\",fault=\"close_without_shutdown\"} $(
-		jq -n '[inputs | select(.program == "curl" and .verdict == "repaired")] | length' "$SAMPLES/sample.json"
-	)"
+	count=$(jq -n '[inputs | select(.program == "curl" and .verdict == "repaired")] | length' "$SAMPLES/sample.json")
+	assert_line --partial '_total{program="curl",role="client",verdict="repaired",fault="close_without_shutdown"}'" $count"
 	assert_equal "$(grep -o 'peer="[^"]*"' <<<"$output" | sort -u | wc -l)" 3
 	assert_line 'closenotify_lost_records_total 15'
 	report 1 --prometheus "$SAMPLES/sample.json"
@@ -365,8 +372,8 @@ hostile() {
 	"$GENERATE" lanes closes_without_a_word >"$LOG"
 	"$GENERATE" sample 300 | grep -e lost -e warning >>"$LOG"
 	# shellcheck disable=SC2016 # for jq
-	jq -c --arg evil "$1" 'with_entries(if .key | IN("program", "host", "sni", "caller", "message", "call", "error", "errno", "tls") then
-		.value = .key + $evil else . end) | if .call then .call |= sub("^call"; "close") else . end
+	jq -c --arg evil "$1" 'with_entries(
+		if .key | IN("program", "host", "sni", "caller", "message", "call", "error", "errno", "tls") then .value = .key + $evil else . end) | if .call then .call |= sub("^call"; "close") else . end
 		| if .local then (if .role == "client" then .peer += $evil else .local += $evil end) else . end' "$LOG" >"$LOG.new"
 	mv "$LOG.new" "$LOG"
 }
@@ -379,7 +386,9 @@ hostile() {
 		# shellcheck disable=SC2086
 		run "$REPORT" $args "$LOG"
 		[ "$status" -le 1 ] || fail "$args: $output"
-		assert_equal "$args: $(printf '%s' "$output" | tr -d '\n\r' | LC_ALL=C.UTF-8 grep -cP '[\x00-\x1f\x7f]|\x{9b}|\x{202e}|\x{2028}')" "$args: 0"
+		assert_output --partial "\\x1b[2J"
+		assert_equal "$args: $(printf '%s' "$output" | tr -d '\n\r' |
+			LC_ALL=C.UTF-8 grep -cP '[\x00-\x1f\x7f]|\x{9b}|\x{202e}|\x{2028}')" "$args: 0"
 	done
 	refused 'no such connection' --connection $'\e[2J' "$LOG"
 	refute_regex "$stderr" $'\e'
@@ -405,18 +414,21 @@ hostile() {
 	seen() { jq -c "$1" <<<"$output"; }
 	wanted() { jq -c "$1" <<<"$figures"; }
 	assert_equal "$(seen .programs)" "$(wanted '[.programs.rows[].program]')"
-	assert_equal "$(seen .clicked)" "$(wanted '[[.programs.rows | sort_by(-.connections)[].program], ["Connections descending"], "Programs: sorted by Connections, descending"]')"
-	assert_equal "$(seen .clicked_again)" "$(wanted '[[.programs.rows | sort_by(.connections)[].program], ["Connections ascending"]]')"
+	assert_equal "$(seen .clicked)" "$(wanted '[[.programs.rows | sort_by(-.connections)[].program],
+		["Connections descending"], "Programs: sorted by Connections, descending"]')"
+	assert_equal "$(seen .clicked_again)" "$(wanted '[[.programs.rows | sort_by(.connections)[].program],
+		["Connections ascending"]]')"
 	assert_equal "$(seen .by_enter)" "$(wanted '[[.programs.rows[].program] | sort, ["Program ascending"]]')"
 	assert_equal "$(seen .by_space)" "$(wanted '[[.programs.rows[].program] | sort | reverse, ["Program descending"]]')"
 	assert_equal "$(seen .focus_is_seen)" '"solid"'
 	assert_equal "$(seen '.verdict[0]')" '"truncated_by_both"'
-	assert_equal "$(seen '.verdict[2:5]')" "$(wanted '[.programs, .call_sites, .peers | [.rows[] | select(.verdicts.truncated_by_both)] | length]')"
+	assert_equal "$(seen '.verdict[2:5]')" "$(wanted '[.programs, .call_sites, .peers
+		| [.rows[] | select(.verdicts.truncated_by_both)] | length]')"
 	assert_equal "$(seen '.all[:3]')" "$(wanted '[.programs, .call_sites, .peers | .rows | length]')"
 	assert_equal "$(seen '.peer[2]')" 1
 	assert_equal "$(seen '.text[:2]')" "$(wanted '[.programs, .call_sites | [.rows[] | select(.program == "nginx")] | length]')"
-	assert_equal "$(seen '.program[:3]')" "$(wanted '[([.programs, .call_sites | [.rows[] | select(.program == "curl")] | length]),
-		([.peers.rows[] | select(.programs | index("curl"))] | length)] | flatten')"
+	assert_equal "$(seen '.program[:3]')" "$(wanted '[
+		([.programs, .call_sites | [.rows[] | select(.program == "curl")] | length]), ([.peers.rows[] | select(.programs | index("curl"))] | length)] | flatten')"
 	assert_equal "$(seen .count)" "\"1 of $(wanted '.programs.rows | length') fit the filter\""
 	assert_regex "$(seen .lanes)" 'closenotify would: close_notify and FIN.*SSL_ERROR_SSL'
 	assert_equal "$(seen '[.unlabelled, .wider_than_the_screen, .complaints, .requested]')" '[0,false,[],[]]'
@@ -425,7 +437,6 @@ hostile() {
 
 @test "the page: no value becomes markup or script" {
 	hostile $'</script><img src=x onerror=pwned=1><!--\u2028\'"&amp;'
-	# The sample has five programs of the table's first test; here the page needs a client and a server only.
 	{
 		cat "$LOG"
 		cat "$SAMPLES/sample.json"
@@ -508,10 +519,12 @@ hostile() {
 @test "--help names every option, and so does the manual page; --version tells the version" {
 	local option
 	report 0 --help
-	for option in $(grep -o "add_argument('[^)]*" "$REPORT" | grep -o -- '--[a-z]*'); do
+	grep -o "add_argument('[^)]*" "$REPORT" | grep -o -- '--[a-z]*' >"$BATS_TEST_TMPDIR/options"
+	assert [ "$(wc -l <"$BATS_TEST_TMPDIR/options")" -eq 14 ]
+	while read -r option; do
 		assert_output --partial -- "$option"
 		grep -qF -- "Fl ${option#-}" "$PROJECT/scripts/closenotify-report.1"
-	done
+	done <"$BATS_TEST_TMPDIR/options"
 	report 0 --version
 	assert_output "closenotify-report $(sed -n 's/^VERSION := //p' "$PROJECT/Makefile")"
 	make -s -C "$PROJECT" install BUILD="$BUILD" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr >/dev/null
