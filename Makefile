@@ -143,7 +143,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/run tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse
 	mandoc -Tlint -W warning scripts/*.[17]
 
 clean: ## remove everything that was built
