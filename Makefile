@@ -16,7 +16,7 @@ SHIM    := $(filter-out shim/deep.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
-COMMANDS := closenotify closenotify-check
+COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
 .PHONY: all install uninstall lint clean test soak bench versions demo help needs-build needs-test test-programs
@@ -107,8 +107,9 @@ needs-build:
 needs-test: needs-build
 	@tests/needs clang=clang bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
-	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
-	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg
+	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
+	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg \
+	  chromium=chromium /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
 
 demo: needs-build ## see it: three real programs, without and with
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
@@ -137,16 +138,18 @@ bench: needs-build ## what the library costs, beside doing it by hand, libeatmyd
 	@tests/sysroot add -q host libeatmydata1 torsocks
 	@tests/bench/run
 
-lint: ## clang-format, clang-tidy, shellcheck, mandoc
-	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc
+lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
+	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
+	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
 	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/bench/*.[ch])
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
-	shellcheck $(COMMANDS:%=scripts/%) scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
+	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/run tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built
