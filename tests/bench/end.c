@@ -2,7 +2,9 @@
  * The whole end of a connection, with input unread: "hand" as a careful author writes it (SSL_shutdown, shutdown, drain,
  * close, SSL_free), "rude" only close and SSL_free.
  *
- *     end hand|rude COUNT */
+ * "owed": the last record has just been written, so that the peer may not have it yet.
+ *
+ *     end hand|rude COUNT [owed] */
 #include "bench.h"
 
 static void by_hand(SSL *ssl, int fd)
@@ -20,7 +22,7 @@ static void by_hand(SSL *ssl, int fd)
 int main(int argc, char **argv)
 {
 	size_t count = argc > 2 ? (size_t)atoi(argv[2]) : 1000;
-	bool hand = argc > 1 && !strcmp(argv[1], "hand");
+	bool hand = argc > 1 && !strcmp(argv[1], "hand"), owed = argc > 3 && !strcmp(argv[3], "owed");
 	double *samples = calloc(count, sizeof(*samples));
 	SSL_CTX *ctx;
 	int port;
@@ -34,6 +36,8 @@ int main(int argc, char **argv)
 		double start;
 
 		rude_flushed(fd);
+		if (owed)
+			rude_write(ssl, 100);
 		start = now_ns();
 		if (hand) {
 			by_hand(ssl, fd);
@@ -43,6 +47,6 @@ int main(int argc, char **argv)
 		}
 		samples[i] = now_ns() - start;
 	}
-	printf("end %.0f\n", quantile(samples, count, 0.5));
+	printf("end%s %.0f\n", owed ? ",owed" : "", quantile(samples, count, 0.5));
 	return 0;
 }
