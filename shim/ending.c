@@ -106,12 +106,12 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 /* The socket must outlive the program's close. False if nothing can be done. */
 static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool talking)
 {
-	if (cn_linger_adopt(fd, conn->rest, conn->rest_length, talking))
+	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking))
 		return true;
 	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
 	if (cause != CN_CAUSE_EXIT && cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
 		return false;
-	cn_linger_here(fd, conn->rest, conn->rest_length);
+	cn_linger_here(fd, conn->cookie, conn->rest, conn->rest_length);
 	return true;
 }
 

@@ -62,17 +62,20 @@ static void add_code(struct cn_record *r, const char *key, const void *code)
 }
 
 /* PID-COOKIE, the cookie as ss(8) shows it; without a socket a number of our own, with a leading zero. */
-static void put_id(const struct cn_conn *conn, char id[CN_ID_SIZE])
+static void put_id_of(uint64_t cookie, uint64_t serial, char id[CN_ID_SIZE])
 {
 	struct cn_text text = {.length = 0};
 
 	cn_put_number(&text, (uint64_t)getpid());
-	cn_put(&text, "-");
-	if (!conn->cookie)
-		cn_put(&text, "0");
-	cn_put_hex(&text, conn->cookie ? conn->cookie : conn->label ? conn->label->serial : 0);
+	cn_put(&text, cookie ? "-" : "-0");
+	cn_put_hex(&text, cookie ? cookie : serial);
 	memcpy(id, text.bytes, text.length);
 	id[text.length] = '\0';
+}
+
+static void put_id(const struct cn_conn *conn, char id[CN_ID_SIZE])
+{
+	put_id_of(conn->cookie, conn->label ? conn->label->serial : 0, id);
 }
 
 /* --- how many --- */
@@ -311,6 +314,33 @@ void cn_event_end(struct cn_conn *conn, const struct cn_end *end)
 	count(&judgement);
 	tell(conn, end, &judgement);
 	summary_if_due();
+}
+
+void cn_event_after(uint64_t cookie, enum cn_after after, int unacknowledged, int64_t ms)
+{
+	static const char *const words[CN_AFTER_COUNT] = {
+		[CN_AFTER_ACKNOWLEDGED] = "acknowledged",
+		[CN_AFTER_PEER_END] = "peer_end",
+		[CN_AFTER_RESET] = "reset",
+		[CN_AFTER_IDLE] = "idle",
+		[CN_AFTER_TIMEOUT] = "timeout",
+		[CN_AFTER_EXIT] = "exit",
+		[CN_AFTER_EVICTED] = "evicted",
+	};
+	struct cn_record r;
+	char id[CN_ID_SIZE];
+
+	if (cn_config.log == CN_LOG_NONE || (unacknowledged == 0 && cn_config.level == CN_LEVEL_ENDS))
+		return;
+	r = begin("after");
+	r.phrases[0] = "kept open after the program's close";
+	r.bad = unacknowledged > 0;
+	put_id_of(cookie, 0, id);
+	add_word(&r, "id", id);
+	add_word(&r, "ended_by", words[after]);
+	add_count(&r, "unacknowledged", unacknowledged);
+	add_count(&r, "after_us", ms * 1000);
+	cn_sink_write(&r);
 }
 
 void cn_event_label(struct cn_conn *conn, int fd)

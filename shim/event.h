@@ -24,6 +24,22 @@ void cn_event_start(void);
  * handlers. */
 void cn_event_end(struct cn_conn *conn, const struct cn_end *end);
 
+/* How it went on with a socket that was kept open after the program's close. */
+enum cn_after {
+	CN_AFTER_NOTHING, /* it goes on */
+	CN_AFTER_ACKNOWLEDGED,
+	CN_AFTER_PEER_END,
+	CN_AFTER_RESET,
+	CN_AFTER_IDLE,
+	CN_AFTER_TIMEOUT,
+	CN_AFTER_EXIT,
+	CN_AFTER_EVICTED,
+	CN_AFTER_COUNT
+};
+
+/* Told if not all went well, or with CLOSENOTIFY_LEVEL=calls. Bytes still unacknowledged (-1: not known), ms since the program's close. */
+void cn_event_after(uint64_t cookie, enum cn_after after, int unacknowledged, int64_t ms);
+
 /* Keeps what the record will need from a connection that was just bound to fd. */
 void cn_event_label(struct cn_conn *conn, int fd);
 

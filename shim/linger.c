@@ -9,7 +9,9 @@
 #include "linger.h"
 #include "config.h"
 #include "conn.h"
+#include "event.h"
 #include "kernel.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -50,10 +52,13 @@ struct held {
 	unsigned char *alert;
 	int64_t next, idle_end, end; /* ms */
 	uint32_t number;             /* in the order in which they were given */
+	uint64_t cookie;
+	int64_t begun; /* ms */
 };
 
 struct letter_head {
 	uint64_t secret;
+	uint64_t cookie;
 	uint32_t number;
 	size_t rest;
 	bool talking;
@@ -102,12 +107,14 @@ static int64_t now_ms(void)
 
 static _Atomic int64_t exit_end; /* once the program exits, nothing goes on beyond; 0: it has not begun to */
 
-static void begin(struct held *h, size_t rest, bool talking)
+static void begin(struct held *h, uint64_t cookie, size_t rest, bool talking)
 {
 	int64_t now = now_ms(), exit_at = atomic_load(&exit_end);
 
 	*h = (struct held){
 		.used = true,
+		.cookie = cookie,
+		.begun = now,
 		.talking = talking,
 		.unacked = INT_MAX,
 		.pause = FIRST_LOOK_MS,
@@ -147,8 +154,8 @@ static int discard(int fd, bool *heard)
 	return 1;
 }
 
-/* True when there is nothing left to wait for. */
-static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
+/* What there is to wait for no more; CN_AFTER_NOTHING: there still is. */
+static enum cn_after settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 {
 	bool heard = false;
 	int unacked, peer = h->ended ? 0 : discard(fd, &heard);
@@ -158,13 +165,19 @@ static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 	/* After the peer's FIN no data can come that would make close() reset: the kernel delivers the rest
 	 * alone. */
 	h->ended = peer == 0;
-	if (peer < 0 || (h->ended && !h->rest) || now >= h->end)
-		return true;
+	if (peer < 0)
+		return CN_AFTER_RESET;
+	if (h->ended && !h->rest)
+		return CN_AFTER_PEER_END;
+	if (now >= h->end)
+		return atomic_load(&exit_end) ? CN_AFTER_EXIT : CN_AFTER_TIMEOUT;
 	unacked = cn_socket_unacked(fd);
 	if (atomic_load(&exit_end)) /* exit waits for what was written, not for what may come */
 		h->talking = false;
-	if (unacked < 0 || (unacked == 0 && !h->rest && !h->talking))
-		return true;
+	if (unacked < 0)
+		return CN_AFTER_RESET;
+	if (unacked == 0 && !h->rest && !h->talking)
+		return CN_AFTER_ACKNOWLEDGED;
 	if (unacked < h->unacked || (heard && h->talking)) { /* progress */
 		h->unacked = unacked;
 		h->idle_end = now + cn_config.linger_ms;
@@ -176,13 +189,19 @@ static bool settled(struct held *h, int fd, unsigned char *alert, int64_t now)
 		h->next = h->end;
 	if (h->pause < LAST_LOOK_MS)
 		h->pause *= 2;
-	return now >= h->idle_end;
+	return now >= h->idle_end ? CN_AFTER_IDLE : CN_AFTER_NOTHING;
+}
+
+static void tell(const struct held *h, int fd, enum cn_after after)
+{
+	cn_event_after(h->cookie, after, cn_socket_unacked(fd), now_ms() - h->begun);
 }
 
 /* --- the background --- */
 
-static void give_up(int fd)
+static void give_up(int fd, enum cn_after after)
 {
+	tell(&linger.held[fd], fd, after);
 	cn_libc()->close(fd);
 	if (linger.held[fd].alert)
 		munmap(linger.held[fd].alert, CN_REST_MOST);
@@ -202,7 +221,7 @@ static void give_up_oldest(void)
 			oldest = fd;
 	}
 	if (oldest >= 0)
-		give_up(oldest);
+		give_up(oldest, CN_AFTER_EVICTED);
 }
 
 static uint32_t most(void)
@@ -250,7 +269,7 @@ static bool take_letter(int door)
 			cn_libc()->close(fd);
 		return true;
 	}
-	begin(&linger.held[fd], letter.head.rest, letter.head.talking);
+	begin(&linger.held[fd], letter.head.cookie, letter.head.rest, letter.head.talking);
 	linger.held[fd].number = letter.head.number;
 	if (letter.head.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
 		memcpy(linger.held[fd].alert, letter.alert, letter.head.rest);
@@ -300,6 +319,7 @@ static int look_around(const struct epoll_event *events, int count)
 		linger.top--;
 	for (int fd = 0; fd < linger.top; fd++) {
 		struct held *h = &linger.held[fd];
+		enum cn_after after = CN_AFTER_NOTHING;
 		bool had_ended = h->ended;
 
 		if (fd % 64 == 63) /* a closing program waits for no long round */
@@ -308,8 +328,8 @@ static int look_around(const struct epoll_event *events, int count)
 			continue;
 		if (h->talking && atomic_load(&exit_end))
 			h->next = now;
-		if (h->next <= now && settled(h, fd, h->alert, now)) {
-			give_up(fd);
+		if (h->next <= now && (after = settled(h, fd, h->alert, now)) != CN_AFTER_NOTHING) {
+			give_up(fd, after);
 			continue;
 		}
 		if (h->ended && !had_ended) /* its EOF would wake us for ever */
@@ -380,6 +400,17 @@ static void wake_starter(uint32_t door)
 	syscall(SYS_futex, &linger.door, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+/* A table of its own, in which the log alone is left. */
+static bool unshare_descriptors(void)
+{
+	unsigned int log = (unsigned int)cn_sink_keep();
+
+	if (log == UINT_MAX)
+		return syscall(SYS_close_range, 0, UINT_MAX, CLOSE_UNSHARE) == 0;
+	return syscall(SYS_close_range, log + 1, UINT_MAX, CLOSE_UNSHARE) == 0 &&
+	       (log == 0 || syscall(SYS_close_range, 0, log - 1, 0) == 0);
+}
+
 static void *background(void *unused)
 {
 	int count = most() < HELD_MOST ? 1 : DOORS; /* where numbers are few, they are for sockets */
@@ -387,7 +418,7 @@ static void *background(void *unused)
 	cn_inside = 1;
 	linger.doors = 0;
 	linger.thread = (pid_t)syscall(SYS_gettid);
-	if (syscall(SYS_close_range, 0, UINT_MAX, CLOSE_UNSHARE) == 0) {
+	if (unshare_descriptors()) {
 		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
 		while (linger.epoll >= 0 && linger.doors < count && open_door(linger.doors))
 			linger.doors++;
@@ -515,13 +546,14 @@ static bool drop_letter(int out, struct msghdr *message, uint32_t turn)
 	return false;
 }
 
-static bool post(int fd, const unsigned char *rest, size_t length, bool talking)
+static bool post(int fd, uint64_t cookie, const unsigned char *rest, size_t length, bool talking)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {.room = {0}};
 	struct letter_head head = {.secret = linger.secret,
+				   .cookie = cookie,
 				   .number = atomic_fetch_add(&linger.turn, 1),
 				   .rest = length,
 				   .talking = talking};
@@ -546,14 +578,14 @@ static bool post(int fd, const unsigned char *rest, size_t length, bool talking)
 	return posted;
 }
 
-bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length, bool talking)
+bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t length, bool talking)
 {
 	bool posted;
 
 	if (length > CN_REST_MOST || !cn_config.timeout_ms || !cn_config.linger_ms || !come_in())
 		return false;
 	atomic_fetch_add(&linger.holding, 1);
-	posted = post(fd, rest, length, talking);
+	posted = post(fd, cookie, rest, length, talking);
 	if (!posted)
 		atomic_fetch_sub(&linger.holding, 1);
 	atomic_fetch_sub(&linger.door, 1);
@@ -562,17 +594,19 @@ bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length, bool talk
 
 /* --- in place --- */
 
-void cn_linger_here(int fd, unsigned char *rest, size_t length)
+void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length)
 {
+	enum cn_after after;
 	struct held h;
 	int64_t now;
 
-	begin(&h, length, false);
-	while (now = now_ms(), !settled(&h, fd, rest, now)) {
+	begin(&h, cookie, length, false);
+	while (now = now_ms(), (after = settled(&h, fd, rest, now)) == CN_AFTER_NOTHING) {
 		struct pollfd readable = {.fd = fd, .events = POLLIN};
 
 		poll(&readable, 1, (int)(h.next - now));
 	}
+	tell(&h, fd, after);
 }
 
 void cn_linger_exit_begins(void)

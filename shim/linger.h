@@ -8,15 +8,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Takes a reference to the socket `fd`, which the caller is about to close, and with it what is left of an
  * alert (length <= CN_REST_MOST; FIN follows it). `talking`: keeps it until the peer has ended, even if all is
- * acknowledged. Never waits for the peer. False if it can't be done here and now (no thread, no memory, no descriptor, a
+ * acknowledged. `cookie`: the socket's, for the log. Never waits for the peer. False if it can't be done here and now (no thread, no memory, no descriptor, a
  * signal handler): the socket is then as before. */
-bool cn_linger_adopt(int fd, const unsigned char *rest, size_t length, bool talking);
+bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t length, bool talking);
 
 /* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
-void cn_linger_here(int fd, unsigned char *rest, size_t length);
+void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length);
 
 /* exit has begun: from here on the total bound holds for everything together. */
 void cn_linger_exit_begins(void);

@@ -17,9 +17,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static _Atomic int sink = -1;
-static dev_t sink_device; /* what the descriptor was when we opened it */
-static ino_t sink_inode;
+/* Where the log is, and what the descriptor was when we opened it. */
+struct place {
+	_Atomic int fd;
+	dev_t device;
+	ino_t inode;
+};
+
+static struct place common = {.fd = -1};
+
+/* Of a thread with a descriptor table of its own. */
+static __thread struct place own __attribute__((tls_model("initial-exec")));
+static __thread struct place *here __attribute__((tls_model("initial-exec")));
 static char path[PATH_MAX]; /* of a file, absolute; empty: none */
 
 static const char *const daemons[] = {
@@ -38,10 +47,10 @@ static void settle(int fd)
 
 	if (fd < 0 || fstat(fd, &status))
 		return;
-	sink_device = status.st_dev;
-	sink_inode = status.st_ino;
+	common.device = status.st_dev;
+	common.inode = status.st_ino;
 	cn_reserve_fd(fd);
-	atomic_store(&sink, fd);
+	atomic_store(&common.fd, fd);
 }
 
 static int copy_to(int fd, int from)
@@ -138,28 +147,32 @@ void cn_sink_open(void)
 
 /* --- writing --- */
 
-static bool is_ours(int fd)
+static bool is_it(const struct place *place, const struct stat *status)
+{
+	return status->st_dev == place->device && status->st_ino == place->inode;
+}
+
+static bool is_ours(const struct place *place, int fd)
 {
 	struct stat status;
 
-	return fd >= 0 && !fstat(fd, &status) && status.st_dev == sink_device && status.st_ino == sink_inode;
+	return fd >= 0 && !fstat(fd, &status) && is_it(place, &status);
 }
 
 /* logrotate has moved it away. The number stays the same, so nobody else needs to know. */
-static void open_anew(int fd)
+static void open_anew(struct place *place, int fd)
 {
 	static _Atomic bool busy;
 	struct stat status;
 	int low;
 
-	if (!path[0] || !cn_process_is_real() ||
-	    (!stat(path, &status) && status.st_dev == sink_device && status.st_ino == sink_inode) ||
+	if (!path[0] || !cn_process_is_real() || (!stat(path, &status) && is_it(place, &status)) ||
 	    atomic_exchange(&busy, true))
 		return;
 	low = open_file(); /* in vain after chroot() or setuid(): then the old one stays */
 	if (low >= 0 && !fstat(low, &status) && cn_libc()->dup3(low, fd, O_CLOEXEC) == fd) {
-		sink_device = status.st_dev;
-		sink_inode = status.st_ino;
+		place->device = status.st_dev;
+		place->inode = status.st_ino;
 	}
 	if (low >= 0)
 		cn_libc()->close(low);
@@ -240,13 +253,14 @@ static bool tell_lost(const struct timespec *time, int fd)
 
 void cn_sink_write(const struct cn_record *record)
 {
-	int fd = atomic_load(&sink);
+	struct place *place = here ? here : &common;
+	int fd = atomic_load(&place->fd);
 
 	if (fd < 0)
 		return;
-	if (is_ours(fd))
-		open_anew(fd);
-	if (!is_ours(fd) || !tell_lost(&record->time, fd) || !put_out(record, fd))
+	if (is_ours(place, fd))
+		open_anew(place, fd);
+	if (!is_ours(place, fd) || !tell_lost(&record->time, fd) || !put_out(record, fd))
 		lose(1);
 }
 
@@ -256,7 +270,7 @@ void cn_sink_yield(int fd)
 {
 	int moved;
 
-	if (fd < 0 || fd != atomic_load(&sink) ||
+	if (fd < 0 || fd != atomic_load(&common.fd) ||
 	    !cn_process_is_real()) /* a vfork child: the parent's stays */
 		return;
 	moved = copy_to(fd, fd + 1);
@@ -264,12 +278,21 @@ void cn_sink_yield(int fd)
 		moved = copy_to(fd, cn_high_fd());
 	if (moved < 0)
 		moved = copy_to(fd, 3);
-	atomic_store(&sink, -1);
+	atomic_store(&common.fd, -1);
 	cn_unreserve_fd(fd);
 	settle(moved);
 }
 
 int cn_sink_fd(void)
 {
-	return atomic_load(&sink);
+	return atomic_load(&common.fd);
+}
+
+int cn_sink_keep(void)
+{
+	atomic_store(&own.fd, atomic_load(&common.fd));
+	own.device = common.device;
+	own.inode = common.inode;
+	here = &own;
+	return atomic_load(&own.fd);
 }

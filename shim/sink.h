@@ -22,4 +22,7 @@ void cn_sink_yield(int fd);
 /* The log's descriptor, or -1. */
 int cn_sink_fd(void);
 
+/* For a thread that is about to have a descriptor table of its own: the number, which it keeps there, or -1. */
+int cn_sink_keep(void);
+
 #endif

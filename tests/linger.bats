@@ -277,6 +277,29 @@ gives_up() {
 	gives_up '600000 1000' ends_with_bytes 200000 close nonblocking 0 212992
 }
 
+# --- what is told of it ---
+
+# afterwards WHAT ARGS...: what the log says of a lingering socket in the end, and whether bytes were left.
+afterwards() {
+	local log=$BATS_TEST_TMPDIR/after.$RANDOM
+	CLOSENOTIFY_LOG=json:$log CLOSENOTIFY_LEVEL=calls play "$SHIM" 1.3 ends_with_bytes "${@:2}"
+	assert_equal "$(jq -r 'select(.event == "after") | "\(.ended_by) \(.unacknowledged > 0)"' "$log")" "$1"
+	assert_equal "$(jq -r 'select(.event == "after") | .id' "$log")" "$(jq -r 'select(.event == "end") | .id' "$log")"
+	run "$PROJECT/tests/validate" "$log"
+	assert_success
+}
+
+@test "the log says what became of a socket that lingered" {
+	JUDGE_ARGS=(--read-pause-ms 1 --silent-end --linger-open-ms 500)
+	afterwards 'acknowledged false' 300000 close nonblocking
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 6000)
+	CLOSENOTIFY_LINGER_MS=200 afterwards 'idle true' 150000 close nonblocking 0 212992
+	CLOSENOTIFY_LINGER_MS=200 afterwards 'idle true' 150000 exit blocking 0 212992
+	CLOSENOTIFY_TIMEOUT_MS=300 afterwards 'exit true' 150000 exit blocking 0 212992
+	JUDGE_ARGS=(--first rst --first-after 10000 --read-pause-ms 5)
+	afterwards 'reset true' 300000 close nonblocking
+}
+
 @test "SIGTERM ends a program that waits at exit" {
 	local tries
 	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 20000)
