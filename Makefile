@@ -109,7 +109,8 @@ needs-test: needs-build
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg \
-	  chromium=chromium /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
+	  gdb=gdb dtrace=systemtap-sdt-dev chromium=chromium \
+	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
 
 demo: needs-build ## see it: three real programs, without and with
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux

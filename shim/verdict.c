@@ -39,8 +39,10 @@ static enum cn_wire_end peer_end(const struct cn_evidence *e)
 		return CN_WIRE_MID_RECORD;
 	if (e->truncated)
 		return CN_WIRE_FIN;
+	/* After its own goodbye a program may read what is left past TLS (s_client does), and a close_notify with it. */
 	if (e->peer_fin)
-		return e->unread || e->unread_tls ? CN_WIRE_UNREAD : CN_WIRE_FIN;
+		return e->unread || e->unread_tls || e->facts.said || e->fin_sent ? CN_WIRE_UNREAD
+										  : CN_WIRE_FIN;
 	return CN_WIRE_OPEN;
 }
 

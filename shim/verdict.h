@@ -38,7 +38,7 @@ enum cn_wire_end {
 	CN_WIRE_FIN,
 	CN_WIRE_MID_RECORD, /* FIN in the middle of a record */
 	CN_WIRE_RESET,
-	CN_WIRE_UNREAD, /* FIN is here, but the program left before it had read up to it */
+	CN_WIRE_UNREAD, /* FIN is here, but the session has not read up to it */
 	CN_WIRE_COUNT
 };
 

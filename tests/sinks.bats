@@ -309,3 +309,31 @@ function_of() {
 	assert_equal "$(jq -s -c '[.[] | select(.event == "summary") | .connections] | add' "$LOG")" \
 		"$(jq -s '[.[] | select(.event == "end")] | length' "$LOG")"
 }
+
+# --- who reads them ---
+
+@test "closenotify-report understands all that the library writes" {
+	local program all=$BATS_TEST_TMPDIR/all
+	for program in close_only ssl_shutdown_then_close exit_0 linger_zero async_mode handshake_given_up forked_server; do
+		CLOSENOTIFY_SUMMARY=exit CLOSENOTIFY_BACKTRACE=on told "$program" >/dev/null
+		cat "$LOG" >>"$all"
+	done
+	run "$PROJECT/scripts/closenotify-report" --json "$all"
+	assert_failure 1 # truncations were found
+	assert_equal "$(jq -c '[.broken.lines, .not_understood]' <<<"$output")" '[0,{}]'
+	assert_equal "$(jq .connections <<<"$output")" \
+		"$(jq -s '[.[] | select(.event == "end" and .verdict != "held_elsewhere")] | length' "$all")"
+}
+
+@test "static probes: gdb stops at both, and sees what the log will say" {
+	start_judge --tls 1.2
+	run gdb -batch -nx -iex 'set debuginfod enabled off' -ex 'set breakpoint pending on' \
+		-ex "set exec-wrapper env LD_PRELOAD=$SHIM CLOSENOTIFY_LOG=json:$LOG" \
+		-ex 'break -probe-stap closenotify:decision' -ex 'break -probe-stap closenotify:outcome' \
+		-ex run -ex 'printf "decision %d %s %s %d\n", $_probe_arg1, $_probe_arg2, $_probe_arg3, $_probe_arg4' \
+		-ex continue -ex 'printf "outcome %s %s %s\n", $_probe_arg1, $_probe_arg2, $_probe_arg3' -ex continue \
+		--args "$RUDE/close_only" "$JUDGE_PORT" 1.2
+	assert_success
+	assert_line --regexp '^decision [0-9]+ close repaired 7$'
+	assert_line "outcome $(jq -r '[.verdict, .fault, .reason] | join(" ")' "$LOG")"
+}
