@@ -5,7 +5,7 @@
 
 PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server redis-tools stunnel4 aria2 perl
 	libio-socket-ssl-perl python3-twisted python3-openssl python3-service-identity python3-uvicorn haproxy apache2
-	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client)
+	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client python3-pyside2.qtnetwork python3-pyqt6)
 
 # name | program | role | what the judge does | its verdict without the library, TLS 1.2 | and TLS 1.3
 # A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects.
@@ -48,6 +48,12 @@ CASES=(
 	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" --silent-end | closed | closed'
 	'psql                 | psql                                         | client | --send 100 --send-when request --silent-end | closed | closed'
 	'php                  | PHP: file_get_contents()                     | client | --http 3000 --first both | closed | closed'
+	'qt5_disconnects      | Qt 5 with --deep: disconnectFromHost()       | client | --send 100 --send-when request --silent-end | closed | closed'
+	'qt5_closes           | Qt 5 with --deep: QSslSocket::close()        | client | --send 100 --send-when request | truncated | truncated'
+	'qt5_aborts           | Qt 5 with --deep: QSslSocket::abort()        | client | --send 100 --send-when request | truncated | truncated'
+	'qt5_deletes          | Qt 5 with --deep: delete                     | client | --send 100 --send-when request | truncated | truncated'
+	'qt6_closes           | Qt 6 with --deep: QSslSocket::close()        | client | --send 100 --send-when request | truncated | truncated'
+	'qt6_deletes          | Qt 6 with --deep: delete                     | client | --send 100 --send-when request | truncated | truncated'
 	'python_raw_server    | python3: SSLSocket.close()                   | server | --request hello | truncated | truncated'
 	'python_http_server   | python3: http.server                         | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | truncated | truncated'
 	'openssl_s_server     | openssl s_server, the client ends first      | server | --first close_notify | closed | closed'
@@ -59,6 +65,8 @@ CASES=(
 	'redis_server         | redis-server                                 | daemon | --request "PING\r\nQUIT\r\n" --silent-end | closed | closed'
 	'stunnel_server       | stunnel                                      | daemon | --request "hello\n" | closed | closed'
 	'asyncio_server       | asyncio: start_server()                      | server | --request hello | closed | closed'
+	'qt5_server_closes    | Qt 5 with --deep: QSslSocket::close()        | server | --request hello | truncated | truncated'
+	'qt6_server_aborts    | Qt 6 with --deep: QSslSocket::abort()        | server | --request hello | truncated | truncated'
 	'uvicorn              | uvicorn                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | closed | closed'
 	'twisted_server       | Twisted: listenSSL()                         | server | --request hello | closed | closed'
 	'haproxy              | haproxy                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
@@ -186,6 +194,16 @@ stunnel_server() {
 	program stunnel4 "$WORK/conf"
 }
 asyncio_server() { program python3 "$CLIENTS/asyncio_party.py" server "$CERT" "$KEY"; }
+# Only the deep mode reaches it.
+qt() { DEEP=${DEEP-yes} program python3 "$CLIENTS/qt_party.py" "$@"; }
+qt5_disconnects() { qt 5 disconnectFromHost "$PORT"; }
+qt5_closes() { qt 5 close "$PORT"; }
+qt5_aborts() { qt 5 abort "$PORT"; }
+qt5_deletes() { qt 5 delete "$PORT"; }
+qt6_closes() { qt 6 close "$PORT"; }
+qt6_deletes() { qt 6 delete "$PORT"; }
+qt5_server_closes() { qt 5 server "$CERT" "$KEY" close; }
+qt6_server_aborts() { qt 6 server "$CERT" "$KEY" abort; }
 uvicorn() {
 	program python3 -m uvicorn --app-dir "$CLIENTS" --host 127.0.0.1 --port "$(free_port)" \
 		--ssl-certfile "$CERT" --ssl-keyfile "$KEY" asgi:app
@@ -282,10 +300,11 @@ libevent_program() (
 			-levent_openssl -levent_core -lssl -lcrypto
 )
 
-# What this shell becomes: such a program, with the library if $WITH says so.
+# What this shell becomes: such a program, with the library if $WITH says so, and as by --deep if $DEEP says so.
 program() {
 	local with=()
 	[ "$WITH" = without ] || with=(--env "LD_PRELOAD=$SHIM")
+	[[ $WITH = without || ${DEEP-no} = no ]] || with+=(--env "LD_AUDIT=${SHIM%.so}-deep.so")
 	exec "$PROJECT/tests/sysroot" run "${with[@]}" host -- "$@"
 }
 

@@ -265,6 +265,22 @@ resumes() {
 	holds libcurl
 }
 
+@test "Qt: a client that disconnects was right already" {
+	holds qt5_disconnects
+}
+
+@test "Qt: a client that closes, aborts or deletes its QSslSocket says goodbye" {
+	holds qt5_closes qt5_aborts qt5_deletes qt6_closes qt6_deletes
+}
+
+@test "Qt: a server that closes or aborts says goodbye" {
+	holds qt5_server_closes qt6_server_aborts
+}
+
+@test "Qt finds libssl by dlsym() on a handle: without --deep it is left as it was" {
+	DEEP=no untouched qt5_closes qt6_closes
+}
+
 @test "libevent: bufferevents that are just freed say goodbye, over a socket and as a filter" {
 	holds libevent_socket libevent_filter
 }
