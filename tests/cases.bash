@@ -8,7 +8,8 @@ PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server
 	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client python3-pyside2.qtnetwork python3-pyqt6)
 
 # name | program | role | what the judge does | its verdict without the library, TLS 1.2 | and TLS 1.3
-# A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects.
+# A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects. After a
+# plus, the plain text before TLS: one of the protocols of clients/upgrade.py.
 # --silent-end: else the judge's answer to close_notify may or may not come before close(), which then resets.
 CASES=(
 	'python_raw           | python3: SSLSocket.close()                   | client | --send 100 --send-when request | truncated | truncated'
@@ -46,6 +47,7 @@ CASES=(
 	'haproxy_client       | haproxy to its backend, which asks for RST   | proxy  | --http 3000 --silent-end | reset | reset'
 	'dig                  | dig +tls, which marks the session as ended   | client | --send 24932 --send-when request | truncated | truncated'
 	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" --silent-end | closed | closed'
+	'postfix_smtp         | Postfix smtp, STARTTLS                       | proxy  | --request "250 judge\r\n250 from\r\n250 to\r\n354 go\r\n250 done\r\n221 bye\r\n" | closed | closed'
 	'psql                 | psql                                         | client | --send 100 --send-when request --silent-end | closed | closed'
 	'php                  | PHP: file_get_contents()                     | client | --http 3000 --first both | closed | closed'
 	'qt5_disconnects      | Qt 5 with --deep: disconnectFromHost()       | client | --send 100 --send-when request --silent-end | closed | closed'
@@ -70,6 +72,7 @@ CASES=(
 	'uvicorn              | uvicorn                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | closed | closed'
 	'twisted_server       | Twisted: listenSSL()                         | server | --request hello | closed | closed'
 	'haproxy              | haproxy                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
+	'postfix_smtpd        | Postfix smtpd, STARTTLS                      | daemon+smtpd | --request "EHLO judge\r\nQUIT\r\n" --silent-end | closed | closed'
 	'apache               | Apache httpd, mod_ssl                        | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
 	'dovecot              | Dovecot pop3-login                           | daemon | --request "QUIT\r\n" | closed | closed'
 )
@@ -97,6 +100,7 @@ RECONNECTS=300
 
 CLIENTS=$PROJECT/tests/clients
 GET=$'GET /file HTTP/1.0\r\n\r'
+LETTER=$'EHLO it\r\nMAIL FROM:<>\r\nRCPT TO:<it@localhost>\r\nDATA\r\n\r\nhello\r\n.\r\nQUIT\r'
 
 python_raw() { program python3 "$CLIENTS/client.py" raw "$PORT"; }
 python_answer() { program python3 "$CLIENTS/client.py" until_eof "$PORT"; }
@@ -145,9 +149,51 @@ haproxy_client() {
 }
 # The judge sends a to z over and over: a DNS message of 'ab' bytes with the id 'cd', and for the rest nothing that dig can read.
 dig() { program dig +tls +tries=1 +qid=25444 -p "$PORT" @127.0.0.1 localhost; }
+# upgraded PROTOCOL: sets PORT to where the plain text before TLS is spoken on behalf of the judge.
+upgraded() {
+	WITH=without program python3 "$CLIENTS/upgrade.py" "$1" "$PORT" 3>&- &
+	RUNNING+=($!)
+	PORT=$(port_of $!)
+}
 psql() {
-	WITH=without program python3 "$CLIENTS/postgres.py" "$PORT" 3>&- &
-	program psql "host=127.0.0.1 port=$(port_of $!) sslmode=require user=it dbname=it"
+	upgraded psql
+	program psql "host=127.0.0.1 port=$PORT sslmode=require user=it dbname=it"
+}
+# Postfix under a master of its own, with nothing that this does not need; that is for root alone.
+postfix_master() {
+	local directory
+	for directory in active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace data; do
+		mkdir -p "queue/$directory"
+	done
+	mkdir queue/pid etc
+	inside chown -R postfix: queue
+	inside chown root: queue queue/pid
+	cat >etc/master.cf <<-END
+		127.0.0.1:$(free_port) inet n - n - 1 smtpd
+		pickup unix n - n - 1 pickup
+		cleanup unix n - n - 0 cleanup
+		qmgr unix n - n - 1 qmgr
+		rewrite unix - - n - - trivial-rewrite
+		bounce unix - - n - 0 bounce
+		defer unix - - n - 0 bounce
+		smtp unix - - n - - smtp
+		tlsmgr unix - - n - 1 tlsmgr
+		anvil unix - - n - 1 anvil
+	END
+	printf '%s\n' 'compatibility_level = 3.6' "queue_directory = $WORK/queue" "data_directory = data" \
+		"daemon_directory = /usr/lib/postfix/sbin" 'myhostname = localhost.localdomain' 'mydestination =' 'alias_maps =' 'local_recipient_maps =' \
+		'mynetworks = 127.0.0.0/8' 'import_environment = LD_PRELOAD CLOSENOTIFY_LOG MAIL_CONFIG' "$@" >etc/main.cf
+	# The other directories are found from the first, for postfix may not come here by name.
+	program setsid /usr/lib/postfix/sbin/master -d -c "$WORK/etc"
+}
+postfix_smtpd() {
+	postfix_master 'smtpd_tls_security_level = may' "smtpd_tls_cert_file = $CERT" "smtpd_tls_key_file = $KEY"
+}
+# What it is asked for is a letter, which it hands on.
+postfix_smtp() {
+	upgraded smtp
+	# The headers would have names and times of different lengths in them.
+	postfix_master 'smtp_header_checks = static:IGNORE' 'smtp_tls_security_level = encrypt' "relayhost = [127.0.0.1]:$PORT"
 }
 php() {
 	# shellcheck disable=SC2016 # the variables are PHP's and sh's
@@ -413,13 +459,14 @@ new_work() {
 # measure NAME TLS with|without [relay]: one connection. Sets RESULT (the judge's line), STATUS (the program's
 # exit status), WORK, PROGRAM and EXPECTED (the verdict without the library).
 measure() {
-	local name role judge v12 v13 relay=${4-} pid
+	local name role judge v12 v13 relay=${4-} plain pid
 	TLS=$2 WITH=$3 CERT=$PKI/cert.pem KEY=$PKI/key.pem
 	[ -z "$relay" ] || CERT=$RSA.pem KEY=$RSA.key
 	columns "$(row_of "$1" "${CASES[@]}")" name PROGRAM role judge v12 v13
 	EXPECTED=$v12
 	[ "$TLS" = 1.2 ] || EXPECTED=$v13
 	eval "judge=($judge)"
+	plain=${role#"${role%+*}"} role=${role%+*}
 	new_work
 	if [[ $role == client || $role == proxy ]]; then
 		start_judge --tls "$TLS" --cert "$CERT" --key "$KEY" "${judge[@]}"
@@ -427,7 +474,7 @@ measure() {
 		[ -z "$relay" ] || use_relay
 		start "$name"
 		pid=$!
-		[ "$role" = client ] || through "$pid"
+		[ "$role" = client ] || through "$pid" "$(asked "$name")"
 		[ "$role" = proxy ] || finish "$pid"
 		RESULT=$(judge_result)
 		[ "$role" = client ] || finish "$pid" TERM
@@ -435,6 +482,7 @@ measure() {
 		start "$name"
 		pid=$!
 		PORT=$(port_of "$pid")
+		[ -z "$plain" ] || upgraded "${plain#+}"
 		[ -z "$relay" ] || use_relay
 		RESULT=$("$JUDGE" client --port "$PORT" --tls "$TLS" "${judge[@]}")
 		if [ "$role" = server ]; then finish "$pid"; else finish "$pid" TERM; fi
@@ -442,10 +490,15 @@ measure() {
 	[ -z "$relay" ] || wait "$RELAY"
 }
 
+# What that proxy is asked for.
+asked() {
+	if [ "$1" = postfix_smtp ]; then echo "$LETTER"; else echo "$GET"; fi
+}
+
 # A request in plain text through the proxy PID.
 through() {
 	exec 5<>"/dev/tcp/127.0.0.1/$(port_of "$1")"
-	printf '%s\n' "$GET" >&5
+	printf '%s\n' "$2" >&5
 	cat <&5 >/dev/null
 	exec 5>&-
 }

@@ -26,6 +26,10 @@ output_of() {
 	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g" "$1/out" "$1/err"
 }
 
+as_root() {
+	[ "$EUID" -eq 0 ] || skip 'only root can become another user'
+}
+
 # holds NAME...: the verdict is the known one without the library and "closed" with it, and nothing else differs:
 # neither exit status nor output nor bytes, and no record on the wire but the alert, before FIN.
 holds() {
@@ -300,6 +304,11 @@ resumes() {
 
 @test "Postfix's posttls-finger was right already" {
 	holds posttls_finger
+}
+
+@test "Postfix: smtpd and smtp were right already, after STARTTLS" {
+	as_root
+	holds postfix_smtpd postfix_smtp
 }
 
 @test "PHP: file_get_contents was right already" {
