@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 # The real programs that the proof is about: one list, for programs.bats and for the table of the README.
 # Needs helper.bash. A case is a row here and a function of its name, which becomes the program.
-# shellcheck disable=SC2034,SC2153 # some are read by programs.bats and table, some set by helper.bash
+# shellcheck disable=SC2016,SC2034,SC2153 # judge options are expanded later; some are read by others, some set by helper.bash
 
 PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server redis-tools stunnel4 aria2 perl
 	libio-socket-ssl-perl python3-twisted python3-openssl python3-service-identity python3-uvicorn haproxy apache2
-	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client python3-pyside2.qtnetwork python3-pyqt6)
+	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client python3-pyside2.qtnetwork python3-pyqt6
+	postgresql-15 znc)
+OTHER=$BUILD/other # a second root, for what can't be installed beside those
 
 # name | program | role | what the judge does | its verdict without the library, TLS 1.2 | and TLS 1.3
 # A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects. After a
@@ -73,6 +75,9 @@ CASES=(
 	'twisted_server       | Twisted: listenSSL()                         | server | --request hello | closed | closed'
 	'haproxy              | haproxy                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
 	'postfix_smtpd        | Postfix smtpd, STARTTLS                      | daemon+smtpd | --request "EHLO judge\r\nQUIT\r\n" --silent-end | closed | closed'
+	'postgres             | PostgreSQL                                   | daemon+postgres | --request "$POSTGRES_BYE" --silent-end | closed | closed'
+	'proftpd              | ProFTPD mod_tls, AUTH TLS                    | daemon+ftp | --request "QUIT\r\n" --silent-end | closed | closed'
+	'znc                  | ZNC, a wrong password                        | daemon | --request "PASS it:no\r\nNICK it\r\nUSER it 0 * :it\r\n" --silent-end | closed | closed'
 	'apache               | Apache httpd, mod_ssl                        | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
 	'dovecot              | Dovecot pop3-login                           | daemon | --request "QUIT\r\n" | closed | closed'
 )
@@ -115,7 +120,6 @@ ruby_no_sync_close() { program ruby "$CLIENTS/client.rb" no_sync_close "$PORT"; 
 ruby_unread() { program ruby "$CLIENTS/client.rb" unread "$PORT"; }
 ruby_tcp_close() { program ruby "$CLIENTS/client.rb" tcp_close "$PORT"; }
 ruby_net_http() { program ruby "$CLIENTS/client.rb" net_http "$PORT"; }
-# shellcheck disable=SC2016 # the variables are Perl's
 perl_close() {
 	program perl -MIO::Socket::SSL -e '
 		my $s = IO::Socket::SSL->new(PeerAddr => "127.0.0.1:$ARGV[0]", SSL_verify_mode => 0) or die;
@@ -196,7 +200,6 @@ postfix_smtp() {
 	postfix_master 'smtp_header_checks = static:IGNORE' 'smtp_tls_security_level = encrypt' "relayhost = [127.0.0.1]:$PORT"
 }
 php() {
-	# shellcheck disable=SC2016 # the variables are PHP's and sh's
 	program sh -c 'exec /usr/bin/php?.? -r "$1" "$2"' php '
 		$context = stream_context_create(["ssl" => ["verify_peer" => false, "verify_peer_name" => false]]);
 		echo strlen(file_get_contents("https://127.0.0.1:$argv[1]/", false, $context));' "$PORT"
@@ -271,6 +274,88 @@ apache() {
 		"DefaultRuntimeDir $WORK" "DocumentRoot $WORK" 'FileETag None' 'SSLEngine on' "SSLCertificateFile $CERT" \
 		"SSLCertificateKeyFile $KEY" >>conf
 	program apache2 -X -d "$WORK" -f "$WORK/conf"
+}
+# The processes that speak have other users: the database belongs to one, initdb makes it once for each test.
+AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+POSTGRES=/usr/lib/postgresql/15/bin
+POSTGRES_BYE='\0\0\0)\0'$'\003''\0\0user\0postgres\0database\0postgres\0\0X\0\0\0'$'\004' # startup and Terminate
+new_database() {
+	local pristine=$BATS_TEST_TMPDIR/data
+	let_in
+	if [ ! -d "$pristine" ]; then
+		mkdir "$pristine"
+		inside chown postgres: "$pristine"
+		inside "${AS_POSTGRES[@]}" "$POSTGRES/initdb" -D "$pristine" -N -A trust --locale=C.UTF-8 >/dev/null
+	fi
+	cp -a "$pristine" data
+	cp "$CERT" data/cert.pem
+	cp "$KEY" data/key.pem
+	chmod 600 data/key.pem
+	inside chown postgres: . data/cert.pem data/key.pem
+}
+postgres() {
+	new_database
+	program "${AS_POSTGRES[@]}" "$POSTGRES/postgres" -D data -p "$(free_port)" -k '' -h 127.0.0.1 -F -c log_min_messages=panic \
+		-c ssl=on -c ssl_cert_file=cert.pem -c ssl_key_file=key.pem
+}
+# It can't be installed beside vsftpd, so it has a root of its own, which sees this test's files only.
+proftpd() {
+	let_in
+	cp "$SHIM" .
+	cp "$CERT" cert.pem
+	cp "$KEY" key.pem
+	cat >conf <<-END
+		ModulePath /usr/lib/proftpd
+		LoadModule mod_tls.c
+		ServerType standalone
+		DefaultAddress 127.0.0.1
+		UseIPv6 off
+		UseReverseDNS off
+		Port $(free_port)
+		User proftpd
+		Group nogroup
+		PidFile $WORK/pid
+		ScoreboardFile $WORK/scoreboard
+		SystemLog none
+		WtmpLog off
+		DelayEngine off
+		AuthPAM off
+		TLSEngine on
+		TLSRequired on
+		TLSECCertificateFile $WORK/cert.pem
+		TLSECCertificateKeyFile $WORK/key.pem
+		TLSOptions NoSessionReuseRequired
+		<Anonymous $WORK/ftp>
+			User ftp
+			Group ftp
+			UserAlias anonymous ftp
+			RequireValidShell off
+			<Limit WRITE>
+				AllowAll
+			</Limit>
+		</Anonymous>
+	END
+	SHIM=$WORK/libclosenotify.so CN_BUILD=$OTHER program proftpd -n -q -c "$WORK/conf"
+}
+znc() {
+	mkdir -p znc/configs
+	cat "$CERT" "$KEY" >znc/znc.pem
+	cat >znc/configs/znc.conf <<-END
+		Version = 1.8.2
+		<Listener it>
+			Host = 127.0.0.1
+			Port = $(free_port)
+			IPv6 = false
+			SSL = true
+		</Listener>
+		<User it>
+			Admin = true
+			Pass = plain#it
+		</User>
+	END
+	let_in
+	inside chown -R nobody znc
+	program setpriv --reuid=nobody --clear-groups znc --foreground --datadir "$WORK/znc"
 }
 # Its children get what import_environment names, and nothing else.
 dovecot() {
@@ -448,6 +533,15 @@ row_of() {
 	shift
 	for row; do
 		[ "${row%% *}" != "$name" ] || printf '%s\n' "$row"
+	done
+}
+
+# let_in: another user may come to $WORK.
+let_in() {
+	local directory=$WORK
+	until [[ -z $directory || $directory = "${TMPDIR:-/tmp}" ]]; do
+		chmod go+x "$directory"
+		directory=${directory%/*}
 	done
 }
 

@@ -9,6 +9,7 @@ load cases
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
+	CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
 	libevent_program
 }
 
@@ -309,6 +310,21 @@ resumes() {
 @test "Postfix: smtpd and smtp were right already, after STARTTLS" {
 	as_root
 	holds postfix_smtpd postfix_smtp
+}
+
+@test "PostgreSQL was right already" {
+	as_root
+	holds postgres
+}
+
+@test "ProFTPD was right already, after AUTH TLS" {
+	as_root
+	holds proftpd
+}
+
+@test "ZNC was right already" {
+	as_root
+	holds znc
 }
 
 @test "PHP: file_get_contents was right already" {
