@@ -299,6 +299,11 @@ resumes() {
 	holds apache
 }
 
+@test "Apache: the thread that closes blocks all signals and makes no TLS call, and is in no handler" {
+	CLOSENOTIFY_LOG=text measure apache 1.3 with
+	assert grep -q ' cause=close .* reason=clean ' "$WORK/err"
+}
+
 @test "Dovecot's login process was right already" {
 	holds dovecot
 }
