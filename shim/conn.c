@@ -339,8 +339,9 @@ _Atomic bool cn_confined;
  * 16 (struct rt_sigframe; debuggers rely on it): uc_link, always 0; the flags; the segments, cs in the lowest half word. */
 enum { FRAME_LINK = 2, FRAME_FLAGS = 23, FRAME_SEGMENTS = 24 };
 
-#define USER_CS    0x33
-#define FLAG_FIXED 0x2 /* bit 1 is always set */
+#define UNCHECKED  __attribute__((no_sanitize("address"), no_sanitize("thread")))
+#define USER_CS    0x33 /* 0xe033 on paravirtualised Xen */
+#define FLAG_FIXED 0x2  /* bit 1 is always set */
 #define STACK_MOST 0x100000
 #define PAGE       0x1000
 
@@ -353,16 +354,16 @@ static bool readable(uintptr_t at)
 }
 
 /* These may be the segments of such a frame. */
-static inline bool is_frame(const uint64_t *segments)
+UNCHECKED static inline bool is_frame(const uint64_t *segments)
 {
 	const uint64_t *frame = segments - FRAME_SEGMENTS;
 
-	return __builtin_expect((uint16_t)*segments == USER_CS, 0) && frame[FRAME_FLAGS] >> 32 == 0 &&
+	return __builtin_expect((uint8_t)*segments == USER_CS, 0) && frame[FRAME_FLAGS] >> 32 == 0 &&
 	       frame[FRAME_FLAGS] & FLAG_FIXED && frame[FRAME_LINK] == 0;
 }
 
 /* From here to the first page that can't be read, or to the thread's descriptor, which lies at the end of its stack. */
-__attribute__((no_sanitize("address"), no_sanitize("thread"))) static bool handler_on_stack(void)
+UNCHECKED static bool handler_on_stack(void)
 {
 	uintptr_t at =
 		((uintptr_t)__builtin_frame_address(0) & ~15UL) + 8 + FRAME_SEGMENTS * sizeof(uint64_t);
