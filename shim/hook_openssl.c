@@ -124,8 +124,6 @@ static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
 		cn_event_unusable(tls);
 		return NULL;
 	}
-	if (__builtin_expect(!cn_known_mask, 0))
-		cn_know_thread();
 	conn = cn_openssl_conn(tls, ssl);
 	if (__builtin_expect(conn && cn_conn_has(conn, CN_ESTABLISHED) && conn->process == cn_process(), 1))
 		return conn;

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 # The real programs that the proof is about: one list, for programs.bats and for the table of the README.
 # Needs helper.bash. A case is a row here and a function of its name, which becomes the program.
-# shellcheck disable=SC2034,SC2153 # some are read by programs.bats and table, some set by helper.bash
+# shellcheck disable=SC2016,SC2034,SC2153 # judge options are expanded later; some are read by others, some set by helper.bash
 
 PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server redis-tools stunnel4 aria2 perl
 	libio-socket-ssl-perl python3-twisted python3-openssl python3-service-identity python3-uvicorn haproxy apache2
-	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client)
+	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client python3-pyside2.qtnetwork python3-pyqt6
+	postgresql-15 znc)
+OTHER=$BUILD/other # a second root, for what can't be installed beside those
 
 # name | program | role | what the judge does | its verdict without the library, TLS 1.2 | and TLS 1.3
-# A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects.
+# A client ends by itself, a server after one connection, a daemon at SIGTERM; a proxy is a daemon that connects. After a
+# plus, the plain text before TLS: one of the protocols of clients/upgrade.py.
 # --silent-end: else the judge's answer to close_notify may or may not come before close(), which then resets.
 CASES=(
 	'python_raw           | python3: SSLSocket.close()                   | client | --send 100 --send-when request | truncated | truncated'
@@ -46,8 +49,15 @@ CASES=(
 	'haproxy_client       | haproxy to its backend, which asks for RST   | proxy  | --http 3000 --silent-end | reset | reset'
 	'dig                  | dig +tls, which marks the session as ended   | client | --send 24932 --send-when request | truncated | truncated'
 	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" --silent-end | closed | closed'
+	'postfix_smtp         | Postfix smtp, STARTTLS                       | proxy  | --request "250 judge\r\n250 from\r\n250 to\r\n354 go\r\n250 done\r\n221 bye\r\n" | closed | closed'
 	'psql                 | psql                                         | client | --send 100 --send-when request --silent-end | closed | closed'
 	'php                  | PHP: file_get_contents()                     | client | --http 3000 --first both | closed | closed'
+	'qt5_disconnects      | Qt 5 with --deep: disconnectFromHost()       | client | --send 100 --send-when request --silent-end | closed | closed'
+	'qt5_closes           | Qt 5 with --deep: QSslSocket::close()        | client | --send 100 --send-when request | truncated | truncated'
+	'qt5_aborts           | Qt 5 with --deep: QSslSocket::abort()        | client | --send 100 --send-when request | truncated | truncated'
+	'qt5_deletes          | Qt 5 with --deep: delete                     | client | --send 100 --send-when request | truncated | truncated'
+	'qt6_closes           | Qt 6 with --deep: QSslSocket::close()        | client | --send 100 --send-when request | truncated | truncated'
+	'qt6_deletes          | Qt 6 with --deep: delete                     | client | --send 100 --send-when request | truncated | truncated'
 	'python_raw_server    | python3: SSLSocket.close()                   | server | --request hello | truncated | truncated'
 	'python_http_server   | python3: http.server                         | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | truncated | truncated'
 	'openssl_s_server     | openssl s_server, the client ends first      | server | --first close_notify | closed | closed'
@@ -59,9 +69,15 @@ CASES=(
 	'redis_server         | redis-server                                 | daemon | --request "PING\r\nQUIT\r\n" --silent-end | closed | closed'
 	'stunnel_server       | stunnel                                      | daemon | --request "hello\n" | closed | closed'
 	'asyncio_server       | asyncio: start_server()                      | server | --request hello | closed | closed'
+	'qt5_server_closes    | Qt 5 with --deep: QSslSocket::close()        | server | --request hello | truncated | truncated'
+	'qt6_server_aborts    | Qt 6 with --deep: QSslSocket::abort()        | server | --request hello | truncated | truncated'
 	'uvicorn              | uvicorn                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" | closed | closed'
 	'twisted_server       | Twisted: listenSSL()                         | server | --request hello | closed | closed'
 	'haproxy              | haproxy                                      | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
+	'postfix_smtpd        | Postfix smtpd, STARTTLS                      | daemon+smtpd | --request "EHLO judge\r\nQUIT\r\n" --silent-end | closed | closed'
+	'postgres             | PostgreSQL                                   | daemon+postgres | --request "$POSTGRES_BYE" --silent-end | closed | closed'
+	'proftpd              | ProFTPD mod_tls, AUTH TLS                    | daemon+ftp | --request "QUIT\r\n" --silent-end | closed | closed'
+	'znc                  | ZNC, a wrong password                        | daemon | --request "PASS it:no\r\nNICK it\r\nUSER it 0 * :it\r\n" --silent-end | closed | closed'
 	'apache               | Apache httpd, mod_ssl                        | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
 	'dovecot              | Dovecot pop3-login                           | daemon | --request "QUIT\r\n" | closed | closed'
 )
@@ -89,6 +105,7 @@ RECONNECTS=300
 
 CLIENTS=$PROJECT/tests/clients
 GET=$'GET /file HTTP/1.0\r\n\r'
+LETTER=$'EHLO it\r\nMAIL FROM:<>\r\nRCPT TO:<it@localhost>\r\nDATA\r\n\r\nhello\r\n.\r\nQUIT\r'
 
 python_raw() { program python3 "$CLIENTS/client.py" raw "$PORT"; }
 python_answer() { program python3 "$CLIENTS/client.py" until_eof "$PORT"; }
@@ -103,7 +120,6 @@ ruby_no_sync_close() { program ruby "$CLIENTS/client.rb" no_sync_close "$PORT"; 
 ruby_unread() { program ruby "$CLIENTS/client.rb" unread "$PORT"; }
 ruby_tcp_close() { program ruby "$CLIENTS/client.rb" tcp_close "$PORT"; }
 ruby_net_http() { program ruby "$CLIENTS/client.rb" net_http "$PORT"; }
-# shellcheck disable=SC2016 # the variables are Perl's
 perl_close() {
 	program perl -MIO::Socket::SSL -e '
 		my $s = IO::Socket::SSL->new(PeerAddr => "127.0.0.1:$ARGV[0]", SSL_verify_mode => 0) or die;
@@ -137,12 +153,53 @@ haproxy_client() {
 }
 # The judge sends a to z over and over: a DNS message of 'ab' bytes with the id 'cd', and for the rest nothing that dig can read.
 dig() { program dig +tls +tries=1 +qid=25444 -p "$PORT" @127.0.0.1 localhost; }
+# upgraded PROTOCOL: sets PORT to where the plain text before TLS is spoken on behalf of the judge.
+upgraded() {
+	WITH=without program python3 "$CLIENTS/upgrade.py" "$1" "$PORT" 3>&- &
+	RUNNING+=($!)
+	PORT=$(port_of $!)
+}
 psql() {
-	WITH=without program python3 "$CLIENTS/postgres.py" "$PORT" 3>&- &
-	program psql "host=127.0.0.1 port=$(port_of $!) sslmode=require user=it dbname=it"
+	upgraded psql
+	program psql "host=127.0.0.1 port=$PORT sslmode=require user=it dbname=it"
+}
+# Postfix under a master of its own, with nothing that this does not need; that is for root alone.
+postfix_master() {
+	local directory
+	for directory in active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace data; do
+		mkdir -p "queue/$directory"
+	done
+	mkdir queue/pid etc
+	inside chown -R postfix: queue
+	inside chown root: queue queue/pid
+	cat >etc/master.cf <<-END
+		127.0.0.1:$(free_port) inet n - n - 1 smtpd
+		pickup unix n - n - 1 pickup
+		cleanup unix n - n - 0 cleanup
+		qmgr unix n - n - 1 qmgr
+		rewrite unix - - n - - trivial-rewrite
+		bounce unix - - n - 0 bounce
+		defer unix - - n - 0 bounce
+		smtp unix - - n - - smtp
+		tlsmgr unix - - n - 1 tlsmgr
+		anvil unix - - n - 1 anvil
+	END
+	printf '%s\n' 'compatibility_level = 3.6' "queue_directory = $WORK/queue" "data_directory = data" \
+		"daemon_directory = /usr/lib/postfix/sbin" 'myhostname = localhost.localdomain' 'mydestination =' 'alias_maps =' 'local_recipient_maps =' \
+		'mynetworks = 127.0.0.0/8' 'import_environment = LD_PRELOAD CLOSENOTIFY_LOG MAIL_CONFIG' "$@" >etc/main.cf
+	# The other directories are found from the first, for postfix may not come here by name.
+	program setsid /usr/lib/postfix/sbin/master -d -c "$WORK/etc"
+}
+postfix_smtpd() {
+	postfix_master 'smtpd_tls_security_level = may' "smtpd_tls_cert_file = $CERT" "smtpd_tls_key_file = $KEY"
+}
+# What it is asked for is a letter, which it hands on.
+postfix_smtp() {
+	upgraded smtp
+	# The headers would have names and times of different lengths in them.
+	postfix_master 'smtp_header_checks = static:IGNORE' 'smtp_tls_security_level = encrypt' "relayhost = [127.0.0.1]:$PORT"
 }
 php() {
-	# shellcheck disable=SC2016 # the variables are PHP's and sh's
 	program sh -c 'exec /usr/bin/php?.? -r "$1" "$2"' php '
 		$context = stream_context_create(["ssl" => ["verify_peer" => false, "verify_peer_name" => false]]);
 		echo strlen(file_get_contents("https://127.0.0.1:$argv[1]/", false, $context));' "$PORT"
@@ -186,6 +243,16 @@ stunnel_server() {
 	program stunnel4 "$WORK/conf"
 }
 asyncio_server() { program python3 "$CLIENTS/asyncio_party.py" server "$CERT" "$KEY"; }
+# Only the deep mode reaches it.
+qt() { DEEP=${DEEP-yes} program python3 "$CLIENTS/qt_party.py" "$@"; }
+qt5_disconnects() { qt 5 disconnectFromHost "$PORT"; }
+qt5_closes() { qt 5 close "$PORT"; }
+qt5_aborts() { qt 5 abort "$PORT"; }
+qt5_deletes() { qt 5 delete "$PORT"; }
+qt6_closes() { qt 6 close "$PORT"; }
+qt6_deletes() { qt 6 delete "$PORT"; }
+qt5_server_closes() { qt 5 server "$CERT" "$KEY" close; }
+qt6_server_aborts() { qt 6 server "$CERT" "$KEY" abort; }
 uvicorn() {
 	program python3 -m uvicorn --app-dir "$CLIENTS" --host 127.0.0.1 --port "$(free_port)" \
 		--ssl-certfile "$CERT" --ssl-keyfile "$KEY" asgi:app
@@ -207,6 +274,88 @@ apache() {
 		"DefaultRuntimeDir $WORK" "DocumentRoot $WORK" 'FileETag None' 'SSLEngine on' "SSLCertificateFile $CERT" \
 		"SSLCertificateKeyFile $KEY" >>conf
 	program apache2 -X -d "$WORK" -f "$WORK/conf"
+}
+# The processes that speak have other users: the database belongs to one, initdb makes it once for each test.
+AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+POSTGRES=/usr/lib/postgresql/15/bin
+POSTGRES_BYE='\0\0\0)\0'$'\003''\0\0user\0postgres\0database\0postgres\0\0X\0\0\0'$'\004' # startup and Terminate
+new_database() {
+	local pristine=$BATS_TEST_TMPDIR/data
+	let_in
+	if [ ! -d "$pristine" ]; then
+		mkdir "$pristine"
+		inside chown postgres: "$pristine"
+		inside "${AS_POSTGRES[@]}" "$POSTGRES/initdb" -D "$pristine" -N -A trust --locale=C.UTF-8 >/dev/null
+	fi
+	cp -a "$pristine" data
+	cp "$CERT" data/cert.pem
+	cp "$KEY" data/key.pem
+	chmod 600 data/key.pem
+	inside chown postgres: . data/cert.pem data/key.pem
+}
+postgres() {
+	new_database
+	program "${AS_POSTGRES[@]}" "$POSTGRES/postgres" -D data -p "$(free_port)" -k '' -h 127.0.0.1 -F -c log_min_messages=panic \
+		-c ssl=on -c ssl_cert_file=cert.pem -c ssl_key_file=key.pem
+}
+# It can't be installed beside vsftpd, so it has a root of its own, which sees this test's files only.
+proftpd() {
+	let_in
+	cp "$SHIM" .
+	cp "$CERT" cert.pem
+	cp "$KEY" key.pem
+	cat >conf <<-END
+		ModulePath /usr/lib/proftpd
+		LoadModule mod_tls.c
+		ServerType standalone
+		DefaultAddress 127.0.0.1
+		UseIPv6 off
+		UseReverseDNS off
+		Port $(free_port)
+		User proftpd
+		Group nogroup
+		PidFile $WORK/pid
+		ScoreboardFile $WORK/scoreboard
+		SystemLog none
+		WtmpLog off
+		DelayEngine off
+		AuthPAM off
+		TLSEngine on
+		TLSRequired on
+		TLSECCertificateFile $WORK/cert.pem
+		TLSECCertificateKeyFile $WORK/key.pem
+		TLSOptions NoSessionReuseRequired
+		<Anonymous $WORK/ftp>
+			User ftp
+			Group ftp
+			UserAlias anonymous ftp
+			RequireValidShell off
+			<Limit WRITE>
+				AllowAll
+			</Limit>
+		</Anonymous>
+	END
+	SHIM=$WORK/libclosenotify.so CN_BUILD=$OTHER program proftpd -n -q -c "$WORK/conf"
+}
+znc() {
+	mkdir -p znc/configs
+	cat "$CERT" "$KEY" >znc/znc.pem
+	cat >znc/configs/znc.conf <<-END
+		Version = 1.8.2
+		<Listener it>
+			Host = 127.0.0.1
+			Port = $(free_port)
+			IPv6 = false
+			SSL = true
+		</Listener>
+		<User it>
+			Admin = true
+			Pass = plain#it
+		</User>
+	END
+	let_in
+	inside chown -R nobody znc
+	program setpriv --reuid=nobody --clear-groups znc --foreground --datadir "$WORK/znc"
 }
 # Its children get what import_environment names, and nothing else.
 dovecot() {
@@ -282,10 +431,11 @@ libevent_program() (
 			-levent_openssl -levent_core -lssl -lcrypto
 )
 
-# What this shell becomes: such a program, with the library if $WITH says so.
+# What this shell becomes: such a program, with the library if $WITH says so, and as by --deep if $DEEP says so.
 program() {
 	local with=()
 	[ "$WITH" = without ] || with=(--env "LD_PRELOAD=$SHIM")
+	[[ $WITH = without || ${DEEP-no} = no ]] || with+=(--env "LD_AUDIT=${SHIM%.so}-deep.so")
 	exec "$PROJECT/tests/sysroot" run "${with[@]}" host -- "$@"
 }
 
@@ -386,6 +536,15 @@ row_of() {
 	done
 }
 
+# let_in: another user may come to $WORK.
+let_in() {
+	local directory=$WORK
+	until [[ -z $directory || $directory = "${TMPDIR:-/tmp}" ]]; do
+		chmod go+x "$directory"
+		directory=${directory%/*}
+	done
+}
+
 new_work() {
 	WORK=$(mktemp -d "$BATS_TEST_TMPDIR/work.XXXXXX")
 	printf 'a line of file\n%.0s' {1..200} >"$WORK/file" # 3000 bytes
@@ -394,13 +553,14 @@ new_work() {
 # measure NAME TLS with|without [relay]: one connection. Sets RESULT (the judge's line), STATUS (the program's
 # exit status), WORK, PROGRAM and EXPECTED (the verdict without the library).
 measure() {
-	local name role judge v12 v13 relay=${4-} pid
+	local name role judge v12 v13 relay=${4-} plain pid
 	TLS=$2 WITH=$3 CERT=$PKI/cert.pem KEY=$PKI/key.pem
 	[ -z "$relay" ] || CERT=$RSA.pem KEY=$RSA.key
 	columns "$(row_of "$1" "${CASES[@]}")" name PROGRAM role judge v12 v13
 	EXPECTED=$v12
 	[ "$TLS" = 1.2 ] || EXPECTED=$v13
 	eval "judge=($judge)"
+	plain=${role#"${role%+*}"} role=${role%+*}
 	new_work
 	if [[ $role == client || $role == proxy ]]; then
 		start_judge --tls "$TLS" --cert "$CERT" --key "$KEY" "${judge[@]}"
@@ -408,7 +568,7 @@ measure() {
 		[ -z "$relay" ] || use_relay
 		start "$name"
 		pid=$!
-		[ "$role" = client ] || through "$pid"
+		[ "$role" = client ] || through "$pid" "$(asked "$name")"
 		[ "$role" = proxy ] || finish "$pid"
 		RESULT=$(judge_result)
 		[ "$role" = client ] || finish "$pid" TERM
@@ -416,6 +576,7 @@ measure() {
 		start "$name"
 		pid=$!
 		PORT=$(port_of "$pid")
+		[ -z "$plain" ] || upgraded "${plain#+}"
 		[ -z "$relay" ] || use_relay
 		RESULT=$("$JUDGE" client --port "$PORT" --tls "$TLS" "${judge[@]}")
 		if [ "$role" = server ]; then finish "$pid"; else finish "$pid" TERM; fi
@@ -423,10 +584,15 @@ measure() {
 	[ -z "$relay" ] || wait "$RELAY"
 }
 
+# What that proxy is asked for.
+asked() {
+	if [ "$1" = postfix_smtp ]; then echo "$LETTER"; else echo "$GET"; fi
+}
+
 # A request in plain text through the proxy PID.
 through() {
 	exec 5<>"/dev/tcp/127.0.0.1/$(port_of "$1")"
-	printf '%s\n' "$GET" >&5
+	printf '%s\n' "$2" >&5
 	cat <&5 >/dev/null
 	exec 5>&-
 }

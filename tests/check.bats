@@ -51,6 +51,48 @@ build_static_ssl() {
 	assert_equal "$(verdict_of "$RESULT") $SAID" "truncated $said"
 }
 
+@test "OpenSSL inside a library of the program: recognised, whether libssl is there as well or not" {
+	local with
+	cd "$BATS_TEST_TMPDIR" || return 1
+	cc -shared -fPIC "$PROJECT/tests/rude/free_then_close.c" -o libinside.so -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -lpthread -ldl
+	for with in '' -lssl; do
+		# shellcheck disable=SC2086 # none or one
+		echo 'int main(void) { return 0; }' | cc -xc - -o program -Wl,--no-as-needed -L. -linside $with -Wl,-rpath,"$PWD"
+		check ./program
+		assert_line --regexp '^missed: +/.*/libinside\.so has OpenSSL inside'
+		if [ "$with" ]; then
+			assert_success
+		else
+			assert_failure 1
+		fi
+	done
+}
+
+@test "the transports that a program may give OpenSSL" {
+	check "$BUILD/tests/rude/free_then_close"
+	assert_line --regexp '^bio styles: +socket$'
+	check "$BUILD/tests/transports/transport"
+	assert_line --regexp '^bio styles: +socket, memory, pair, its own$'
+}
+
+@test "Qt is reached with --deep, which is said even if libssl is there for others" {
+	local with
+	cd "$BATS_TEST_TMPDIR" || return 1
+	echo 'int qt;' | cc -shared -xc - -o libQt6Network.so
+	for with in '' -lssl; do
+		# shellcheck disable=SC2086 # none or one
+		echo 'int main(void) { return 0; }' |
+			cc -xc - -o program -Wl,--no-as-needed -L. -l:libQt6Network.so $with -Wl,-rpath,"$PWD"
+		check ./program
+		assert_success
+		if [ "$with" ]; then
+			assert_line --regexp '^missed: +Qt 6 .*--deep only$'
+		else
+			assert_line --regexp '^verdict: +covered with --deep$'
+		fi
+	done
+}
+
 @test "a script is judged by what runs it; where no TLS library is linked, nothing can be told yet" {
 	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/script"
 	chmod +x "$BATS_TEST_TMPDIR/script"

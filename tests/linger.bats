@@ -22,7 +22,7 @@ play() {
 	shift 3
 	STATUS=0
 	start_judge --tls "$tls" "${JUDGE_ARGS[@]}"
-	SAID=$(LD_PRELOAD=$shim timeout 60 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
+	SAID=$(LD_PRELOAD=$shim timeout 300 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
 	judge_result >/dev/null
 	RESULT=$(tail -n 1 "$JUDGE_OUT")
 	echo "${program##*/} $*, TLS $tls, judge ${JUDGE_ARGS[*]}, ${shim:-without}: status $STATUS $RESULT $SAID"

@@ -7,8 +7,6 @@
 load helper
 load cases
 
-OTHER=$BUILD/other
-
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql-15 apache2-bin vsftpd
@@ -193,14 +191,6 @@ wait_for() {
 	done
 }
 
-# let_in: another user may come to the files of this test.
-let_in() {
-	local directory
-	for directory in "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR" "$WORK"; do
-		chmod go+x "$directory"
-	done
-}
-
 # watched COMMAND...: as program, and what its processes say on sockets is in $WORK/trace.
 watched() {
 	local with=()
@@ -222,32 +212,14 @@ each_spoken_by_one() {
 	refute_regex "$speakers" " $SERVER( |\$)"
 }
 
-# initdb once, then a copy of it for each run.
-new_database() {
-	local pristine=$BATS_FILE_TMPDIR/data
-	if [ ! -d "$pristine" ]; then
-		mkdir "$pristine"
-		inside chown postgres: "$pristine"
-		chmod go+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/file" "$BATS_FILE_TMPDIR"
-		inside "${AS_POSTGRES[@]}" "$POSTGRES/initdb" -D "$pristine" -N -A trust --locale=C.UTF-8 >/dev/null
-		cp "$CERT" "$KEY" "$pristine"
-		inside chown postgres: "$pristine"/{cert,key}.pem
-		chmod 600 "$pristine/key.pem"
-	fi
-	cp -a "$pristine" "$WORK/data"
-	inside chown postgres: "$WORK"
-}
-
-AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-POSTGRES=/usr/lib/postgresql/15/bin
-
 postgres() {
-	watched "${AS_POSTGRES[@]}" $POSTGRES/postgres -D data -p "$PORT" -k "$WORK" -h 127.0.0.1 -F \
+	new_database
+	watched "${AS_POSTGRES[@]}" "$POSTGRES/postgres" -D data -p "$PORT" -k "$WORK" -h 127.0.0.1 -F \
 		-c ssl=on -c ssl_cert_file=cert.pem -c ssl_key_file=key.pem
 }
 
 psql() {
-	(program $POSTGRES/psql -XAtq -c "$1" "host=127.0.0.1 port=$PORT user=postgres dbname=postgres sslmode=require
+	(program "$POSTGRES/psql" -XAtq -c "$1" "host=127.0.0.1 port=$PORT user=postgres dbname=postgres sslmode=require
 		ssl_min_protocol_version=TLSv$TLS ssl_max_protocol_version=TLSv$TLS")
 }
 
@@ -290,8 +262,6 @@ postgres_sessions() {
 	done
 	for WITH in without with; do
 		new_work
-		let_in
-		new_database
 		PORT=$(free_port)
 		start postgres
 		SERVER=$!
@@ -430,43 +400,6 @@ vsftpd() {
 	program vsftpd "$WORK/conf"
 }
 
-# It can't be installed beside vsftpd, so it has a root of its own, which sees this test's files only.
-proftpd() {
-	cp "$SHIM" "$CERT" "$KEY" .
-	cat >conf <<-END
-		ModulePath /usr/lib/proftpd
-		LoadModule mod_tls.c
-		ServerType standalone
-		DefaultAddress 127.0.0.1
-		UseIPv6 off
-		UseReverseDNS off
-		Port $PORT
-		User proftpd
-		Group nogroup
-		PidFile $WORK/pid
-		ScoreboardFile $WORK/scoreboard
-		SystemLog none
-		WtmpLog off
-		DelayEngine off
-		AuthPAM off
-		TLSEngine on
-		TLSRequired on
-		TLSECCertificateFile $WORK/cert.pem
-		TLSECCertificateKeyFile $WORK/key.pem
-		TLSOptions NoSessionReuseRequired
-		<Anonymous $WORK/ftp>
-			User ftp
-			Group ftp
-			UserAlias anonymous ftp
-			RequireValidShell off
-			<Limit WRITE>
-				AllowAll
-			</Limit>
-		</Anonymous>
-	END
-	SHIM=$WORK/libclosenotify.so CN_BUILD=$OTHER program proftpd -n -c "$WORK/conf"
-}
-
 # serves_ftp NAME END: files go both ways, and the control connection ends so, without as with.
 serves_ftp() {
 	local name=$1 end=$2 whole
@@ -480,7 +413,7 @@ serves_ftp() {
 		PORT=$(free_port)
 		start "$name"
 		SERVER=$!
-		port_of "$SERVER" >/dev/null
+		PORT=$(port_of "$SERVER")
 		for TLS in 1.2 1.3; do
 			run held ftps
 			assert_equal "$WITH: $output" "$WITH: $(printf '%s\n' file in "300000 $(letters 300000 | hash_of)" "221 $end")"

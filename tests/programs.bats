@@ -9,6 +9,7 @@ load cases
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
+	CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
 	libevent_program
 }
 
@@ -24,6 +25,10 @@ teardown() {
 # The program's output; numbers in it are ports, times, process ids and addresses.
 output_of() {
 	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g" "$1/out" "$1/err"
+}
+
+as_root() {
+	[ "$EUID" -eq 0 ] || skip 'only root can become another user'
 }
 
 # holds NAME...: the verdict is the known one without the library and "closed" with it, and nothing else differs:
@@ -265,6 +270,22 @@ resumes() {
 	holds libcurl
 }
 
+@test "Qt: a client that disconnects was right already" {
+	holds qt5_disconnects
+}
+
+@test "Qt: a client that closes, aborts or deletes its QSslSocket says goodbye" {
+	holds qt5_closes qt5_aborts qt5_deletes qt6_closes qt6_deletes
+}
+
+@test "Qt: a server that closes or aborts says goodbye" {
+	holds qt5_server_closes qt6_server_aborts
+}
+
+@test "Qt finds libssl by dlsym() on a handle: without --deep it is left as it was" {
+	DEEP=no untouched qt5_closes qt6_closes
+}
+
 @test "libevent: bufferevents that are just freed say goodbye, over a socket and as a filter" {
 	holds libevent_socket libevent_filter
 }
@@ -278,12 +299,37 @@ resumes() {
 	holds apache
 }
 
+@test "Apache: the thread that closes blocks all signals and makes no TLS call, and is in no handler" {
+	CLOSENOTIFY_LOG=text measure apache 1.3 with
+	assert grep -q ' cause=close .* reason=clean ' "$WORK/err"
+}
+
 @test "Dovecot's login process was right already" {
 	holds dovecot
 }
 
 @test "Postfix's posttls-finger was right already" {
 	holds posttls_finger
+}
+
+@test "Postfix: smtpd and smtp were right already, after STARTTLS" {
+	as_root
+	holds postfix_smtpd postfix_smtp
+}
+
+@test "PostgreSQL was right already" {
+	as_root
+	holds postgres
+}
+
+@test "ProFTPD was right already, after AUTH TLS" {
+	as_root
+	holds proftpd
+}
+
+@test "ZNC was right already" {
+	as_root
+	holds znc
 }
 
 @test "PHP: file_get_contents was right already" {

@@ -43,6 +43,28 @@ in_handler() {
 	in_handler write
 }
 
+@test "close in a handler whose signal was blocked at the thread's first TLS call" {
+	in_handler blocked
+}
+
+@test "close in a handler that has a stack of its own" {
+	in_handler altstack
+}
+
+@test "threads that block all signals, and never spoke TLS, close: that is no handler" {
+	local how handled
+	for how in plain deep after; do
+		handled=0
+		[ "$how" != after ] || handled=20
+		play '' 20 blocks_signals 1000 20 "$how"
+		assert_equal "$STATUS $ENDS" '0 20 truncated 0'
+		assert_equal "$(tail -n 1 <<<"$SAID")" "handled $handled"
+		play "$SHIM" 20 blocks_signals 1000 20 "$how"
+		assert_equal "$STATUS $ENDS" '0 20 closed 1'
+		assert_equal "$(tail -n 1 <<<"$SAID")" "handled $handled"
+	done
+}
+
 @test "a timer that interrupts every system call" {
 	play '' 500 interrupted 1000 500 ticks
 	assert_equal "$STATUS $SAID $ENDS" '0 closed 500 500 truncated 0'

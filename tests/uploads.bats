@@ -146,6 +146,7 @@ as_root() {
 
 python_ftps() { program python3 "$CLIENTS/upload.py" ftps "$PORT" bytes; }
 python_ftps_no_unwrap() { program python3 "$CLIENTS/upload.py" ftps_no_unwrap "$PORT" bytes; }
+ruby_ftps_goodbye() { program ruby "$CLIENTS/upload.rb" ftps_goodbye "$PORT" bytes; }
 ruby_ftps() { program ruby "$CLIENTS/upload.rb" ftps "$PORT" bytes; }
 
 # ten NAME SIZE SERVER-WITH CLIENT-WITH: ten uploads in a row. Sets STATUS, WHOLE (how many are stored whole), WORK.
@@ -207,7 +208,20 @@ stored() {
 }
 
 @test "ruby: net/ftp's FTPS uploads, refused before, are stored" {
-	stores ruby_ftps NO # YES: it offers the same TLS 1.3 ticket twice, which OpenSSL lets a client do once
+	stores ruby_ftps NO
+}
+
+# It reads no data connection's ticket, and OpenSSL lets a client offer the same TLS 1.3 ticket once.
+@test "ruby: where the server wants the session resumed, the second upload fails, with a goodbye written by hand as well" {
+	local REUSE=YES with
+	as_root
+	for with in without with; do
+		ten ruby_ftps_goodbye 100000 without "$with"
+		assert_equal "$WHOLE $(grep -oE '522 SSL connection failed: session reuse required' "$WORK/err" | sort -u)" \
+			'1 522 SSL connection failed: session reuse required'
+	done
+	ten ruby_ftps 100000 without with
+	assert_equal "$WHOLE" 1
 }
 
 @test "python3: ftplib's own FTPS uploads, which wait for the server's goodbye, were stored before" {

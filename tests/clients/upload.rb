@@ -6,6 +6,15 @@ require 'socket'
 
 way, port, file = ARGV
 
+# What net/ftp leaves out, as one would write it by hand.
+module Goodbye
+  def shutdown(*)
+    @io.send(:stop) # SSL_shutdown
+    @io.to_io.shutdown(Socket::SHUT_WR)
+    @io.to_io.read
+  end
+end
+
 case way
 when 'raw'
   tcp = TCPSocket.new('127.0.0.1', port)
@@ -14,7 +23,8 @@ when 'raw'
   ssl.connect
   ssl.write(File.binread(file))
   ssl.close
-when 'ftps'
+when 'ftps', 'ftps_goodbye'
+  Net::FTP::BufferedSSLSocket.prepend(Goodbye) if way == 'ftps_goodbye'
   Net::FTP.open('127.0.0.1', port: port, ssl: { verify_mode: OpenSSL::SSL::VERIFY_NONE }) do |ftp|
     ftp.login
     10.times do |number|

@@ -1251,7 +1251,7 @@ static const struct {
 	{"sni", "NAME", CLIENT, O_SNI, "server name to ask for"},
 	{"session-file", "FILE", CLIENT, O_SESSION_FILE,
 	 "resume from it if it exists; keep the session in it"},
-	{"request", "STRING", EITHER, O_REQUEST, "sent after the handshake; escapes \\r \\n \\t \\\\"},
+	{"request", "STRING", EITHER, O_REQUEST, "sent after the handshake; escapes \\r \\n \\t \\0 \\\\"},
 	{"send", "BYTES", EITHER, O_SEND, "send so many bytes, a to z over and over"},
 	{"send-when", "WHEN", EITHER, O_SEND_WHEN, "handshake, request (first data came), eof (peer ended)"},
 	{"http", "BODYBYTES", EITHER, O_HTTP, "answer a request head with HTTP/1.0 200 and such a body"},
@@ -1334,7 +1334,7 @@ static int word(const char *name, const char *text, const char *const *accepted)
 
 static char *unescape(const char *name, const char *text, size_t *size)
 {
-	static const char codes[] = "rnt\\", bytes[] = "\r\n\t\\";
+	static const char codes[] = "rnt\\0", bytes[] = "\r\n\t\\\0";
 	char *out = malloc(strlen(text) + 1), *to = out;
 	const char *code;
 
@@ -1347,7 +1347,7 @@ static char *unescape(const char *name, const char *text, size_t *size)
 		}
 		code = text[1] ? strchr(codes, *++text) : NULL;
 		if (!code)
-			die(EXIT_USAGE, "--%s: a backslash is accepted only in \\r \\n \\t \\\\", name);
+			die(EXIT_USAGE, "--%s: a backslash is accepted only in \\r \\n \\t \\0 \\\\", name);
 		*to++ = bytes[code - codes];
 	}
 	*size = (size_t)(to - out);

@@ -3,8 +3,8 @@
  *
  *     handler PORT TLS N COUNT WHAT
  *
- * malloc: it interrupts malloc and free. write: SSL_write on yet another connection. close: the close of that one and
- * its making. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
+ * malloc: it interrupts malloc and free. write: SSL_write on yet another connection. blocked: as malloc, but the thread
+ * blocks the signal while it makes its TLS calls. altstack: as malloc, on a stack of its own. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
 #include "rude.h"
 
 #include <dlfcn.h>
@@ -41,6 +41,15 @@ static void tick(int signal)
 	errno = error;
 }
 
+static void block_tick(int how)
+{
+	sigset_t ticks;
+
+	sigemptyset(&ticks);
+	sigaddset(&ticks, SIGALRM);
+	pthread_sigmask(how, &ticks, NULL);
+}
+
 static void meet(struct rude *one)
 {
 	one->fd = rude_tcp(one);
@@ -67,8 +76,16 @@ int main(int argc, char **argv)
 	struct itimerval often = {.it_interval.tv_usec = 200, .it_value.tv_usec = 200}, never = {0};
 	const char *what = argc > 5 ? argv[5] : "malloc";
 	struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+	static char stack[1 << 16];
+	stack_t other_stack = {.ss_sp = stack, .ss_size = sizeof(stack)};
 	struct rude other;
 
+	if (!strcmp(what, "blocked"))
+		block_tick(SIG_BLOCK);
+	if (!strcmp(what, "altstack")) {
+		sigaltstack(&other_stack, NULL);
+		action.sa_flags |= SA_ONSTACK;
+	}
 	r = rude_arguments(argc, argv);
 	r.ctx = rude_context(&r);
 	count = argc > 4 ? atoi(argv[4]) : 100;
@@ -80,13 +97,14 @@ int main(int argc, char **argv)
 	}
 	other = r;
 	meet(&other);
+	block_tick(SIG_UNBLOCK);
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
 	while (next_one < count) {
-		if (!strcmp(what, "malloc"))
-			churn_memory();
-		else
+		if (!strcmp(what, "write"))
 			rude_write(other.ssl, 100);
+		else
+			churn_memory();
 	}
 	setitimer(ITIMER_REAL, &never, NULL);
 	close(other.fd);
