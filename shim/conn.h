@@ -7,6 +7,7 @@
 #define CN_CONN_H
 
 #include "process.h"
+#include "thread.h"
 #include "tls.h"
 
 #include <limits.h>
@@ -184,15 +185,5 @@ static inline bool cn_conn_has(const struct cn_conn *conn, uint32_t facts)
 
 /* The program has put itself under a seccomp filter: the shim makes no system call of its own any more. */
 extern _Atomic bool cn_confined;
-
-/* --- the thread --- */
-
-/* A signal handler may have interrupted malloc, so neither TLS nor threads are touched there. A thread that blocks no signal is in
- * none; one that does has the frame on its stack that the kernel lays for a handler, or is in none either. Costs a system
- * call, and with signals blocked one more and 0.2 us for each page of the stack. */
-bool cn_in_handler(void);
-
-/* Set while this thread runs the shim's code: hooks reached from there go straight through. */
-extern __thread int cn_inside __attribute__((tls_model("initial-exec")));
 
 #endif

@@ -350,7 +350,7 @@ static void wake(void)
  * after a rest, as a network card is polled that has much to say. */
 static void rest(void)
 {
-	const struct timespec pause = {.tv_nsec = REST_MS * 1000000};
+	const struct timespec pause = {.tv_nsec = REST_MS * 1000000L};
 
 	syscall(SYS_futex, &linger.alarm, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
 	atomic_store(&linger.alarm, 0);

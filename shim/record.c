@@ -233,7 +233,7 @@ static void put_upper(struct cn_text *text, const char *key)
 	size_t length = 0;
 
 	for (; *key && length + 1 < sizeof(letters); key++)
-		letters[length++] = *key >= 'a' && *key <= 'z' ? (char)(*key - 'a' + 'A') : *key;
+		letters[length++] = (char)(*key >= 'a' && *key <= 'z' ? *key & ~0x20 : *key);
 	letters[length] = '\0';
 	cn_put(text, "CLOSENOTIFY_");
 	cn_put(text, letters);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # closenotify-check: what it says of programs and processes of which the truth is known.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
 
@@ -123,6 +124,23 @@ build_static_ssl() {
 		fi
 		kill "$pid"
 	done
+}
+
+@test "a process: input that waits, and would make close() reset" {
+	local pid
+	start_judge --tls 1.2 --send 5000 --timeout-ms 60000
+	/usr/bin/python3 -c 'import socket, ssl, sys, time
+context = ssl.create_default_context()
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+connection = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+connection.send(b"x")
+time.sleep(60)' "$JUDGE_PORT" 3>&- &
+	pid=$!
+	STARTED+=("$pid")
+	until check "$pid" && [[ $output = *'unread input:'* ]]; do kill -0 "$pid" && sleep 0.01; done
+	assert_line --regexp '^open connections: +1$'
+	assert_line --regexp '^unread input: +on 1 of them: without the library, close\(\) would reset these$'
 }
 
 @test "--json holds the same" {

@@ -327,6 +327,7 @@ function_of() {
 
 @test "static probes: gdb stops at both, and sees what the log will say" {
 	start_judge --tls 1.2
+	# shellcheck disable=SC2016 # gdb's own variables
 	run gdb -batch -nx -iex 'set debuginfod enabled off' -ex 'set breakpoint pending on' \
 		-ex "set exec-wrapper env LD_PRELOAD=$SHIM CLOSENOTIFY_LOG=json:$LOG" \
 		-ex 'break -probe-stap closenotify:decision' -ex 'break -probe-stap closenotify:outcome' \
