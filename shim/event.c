@@ -55,6 +55,18 @@ static void add_flag(struct cn_record *r, const char *key, int flag)
 	cn_record_add(r, (struct cn_field){CN_FIELD_FLAG, key, {.count = flag}});
 }
 
+/* This library, from its first byte to its last. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
+/* Where the program made this call. One hook that calls another (syscall, closefrom) hides it. */
+static const void *caller(void)
+{
+	bool ours = (uintptr_t)cn_caller - (uintptr_t)__ehdr_start < (uintptr_t)(_end - __ehdr_start);
+
+	return ours ? NULL : cn_caller;
+}
+
 /* dladdr() takes the loader's lock, which the code that a handler interrupts may hold. */
 static void add_code(struct cn_record *r, const char *key, const void *code)
 {
@@ -89,15 +101,16 @@ static struct {
 
 static void count(const struct cn_judgement *judgement)
 {
-	uint32_t process = cn_process();
+	uint32_t process = cn_process(), before = atomic_exchange(&counts.process, process);
 
-	if (atomic_exchange(&counts.process, process) != process) { /* a fork child counts its own */
+	if (before != process)
+		atomic_store(&counts.due, now_us() + (int64_t)cn_config.summary_s * 1000000);
+	if (before && before != process) { /* a fork child counts its own */
 		for (int i = 0; i < CN_VERDICT_COUNT; i++)
 			atomic_store(&counts.verdicts[i], 0);
 		for (int i = 0; i < CN_FAULT_COUNT; i++)
 			atomic_store(&counts.faults[i], 0);
 		atomic_store(&counts.told, 0);
-		atomic_store(&counts.due, now_us() + (int64_t)cn_config.summary_s * 1000000);
 	}
 	atomic_fetch_add(&counts.verdicts[judgement->verdict], 1);
 	atomic_fetch_add(&counts.faults[judgement->fault], 1);
@@ -240,15 +253,15 @@ void cn_event_start(void)
 		backtrace(&frame, 1);
 }
 
-static void add_backtrace(struct cn_record *r)
+static void add_backtrace(struct cn_record *r, const void *from)
 {
 	void *frames[FRAMES_MOST];
 	int depth, first = 0;
 
-	if (!cn_config.backtrace || cn_in_handler())
+	if (!cn_config.backtrace || !from || cn_in_handler())
 		return;
 	depth = backtrace(frames, FRAMES_MOST);
-	while (first < depth && frames[first] != cn_caller)
+	while (first < depth && frames[first] != from)
 		first++;
 	if (first == depth)
 		return;
@@ -263,6 +276,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	const struct cn_label *label = conn->label;
 	const struct cn_socket *socket = &end->socket;
 	struct cn_record r = begin("end");
+	const void *by = end->cause == CN_CAUSE_EXIT || end->cause == CN_CAUSE_REUSE ? NULL : caller();
 	int64_t now = now_us();
 	char id[CN_ID_SIZE];
 
@@ -282,7 +296,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_word(&r, "our_end", cn_wire_end_word(j->our_end));
 	add_word(&r, "peer_end", cn_wire_end_word(j->peer_end));
 	add_word(&r, "cause", cn_cause_word(end->cause));
-	add_code(&r, "caller", end->cause == CN_CAUSE_EXIT ? NULL : cn_caller);
+	add_code(&r, "caller", by);
 	add_word(&r, "did", deed(conn));
 	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
 	add_word(&r, "action", action(conn, end));
@@ -295,7 +309,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_count(&r, "age_us", label ? since(label->established, now) : -1);
 	add_count(&r, "ending_us", !label ? -1 : label->first_sign ? now - label->first_sign : 0);
 	add_flag(&r, "resumable", resumable(conn, end, j));
-	add_backtrace(&r);
+	add_backtrace(&r, by);
 	cn_sink_write(&r);
 }
 
@@ -409,7 +423,7 @@ void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn,
 	put_id(conn, call->id);
 }
 
-static void tell_call(const char *id, const char *name, int fd, int64_t took, const void *caller, int64_t ret,
+static void tell_call(const char *id, const char *name, int fd, int64_t took, const void *from, int64_t ret,
 		      int failure, const char *error)
 {
 	const char *word = !failure ? NULL : strerrorname_np ? strerrorname_np(failure) : "unknown";
@@ -424,7 +438,7 @@ static void tell_call(const char *id, const char *name, int fd, int64_t took, co
 	add_word(&r, "error", error);
 	add_word(&r, "errno", word);
 	add_count(&r, "took_us", took);
-	add_code(&r, "caller", caller);
+	add_code(&r, "caller", from);
 	cn_sink_write(&r);
 }
 
@@ -435,7 +449,7 @@ void cn_call_tell(const struct cn_call *call, int64_t ret, bool failed, const ch
 	if (cn_inside || cn_confined)
 		return;
 	guard = cn_guard_enter();
-	tell_call(call->id, call->name, call->fd, now_us() - call->began, cn_caller, ret,
+	tell_call(call->id, call->name, call->fd, now_us() - call->began, caller(), ret,
 		  failed ? guard.error : 0, error);
 	cn_guard_leave(guard);
 }

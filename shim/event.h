@@ -37,7 +37,8 @@ enum cn_after {
 	CN_AFTER_COUNT
 };
 
-/* Told if not all went well, or with CLOSENOTIFY_LEVEL=calls. Bytes still unacknowledged (-1: not known), ms since the program's close. */
+/* Told if not all went well, or with CLOSENOTIFY_LEVEL=calls. Bytes still unacknowledged (-1: not known), ms since the
+ * program's close. */
 void cn_event_after(uint64_t cookie, enum cn_after after, int unacknowledged, int64_t ms);
 
 /* Keeps what the record will need from a connection that was just bound to fd. */

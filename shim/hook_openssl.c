@@ -245,7 +245,8 @@ static __attribute__((noinline)) void abandon(struct call call)
 		cn_conn_leave(call.conn);
 }
 
-/* A shell: `asked` is not 0 (a read of no bytes "fails" without meaning anything); `missing` is what a failing call returns; it is given when no libssl can be found for the caller.
+/* A shell: `asked` is not 0 (a read of no bytes "fails" without meaning anything); `missing` is what a failing call returns; it
+ * is given when no libssl can be found for the caller.
  */
 #define SHELL(type, name, params, arguments, missing, asked, succeeded, length)                              \
 	EXPORT type name params                                                                              \
