@@ -19,7 +19,7 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak bench versions demo help needs-build needs-test test-programs fuzzers
+.PHONY: all install uninstall lint clean test soak bench coverage versions demo help needs-build needs-test test-programs fuzzers
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -144,6 +144,10 @@ soak: needs-test ## what takes long: the model, fuzzing, the races with each che
 	@tests/agreement 5000
 	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 
+coverage: needs-test ## which lines and branches of shim/ the suite runs through
+	@tests/needs llvm-cov=llvm
+	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
+
 bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks
 	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@$(MAKE) --no-print-directory all $(BENCHMARKS)
@@ -159,7 +163,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
-	  tests/bench/run tests/bench/instructions tests/fuzz/run tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
+	  tests/bench/run tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report
 	mandoc -Tlint -W warning scripts/*.[157]
