@@ -19,7 +19,7 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak bench versions demo help needs-build needs-test test-programs
+.PHONY: all install uninstall lint clean test soak bench coverage versions demo help needs-build needs-test test-programs fuzzers
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -68,7 +68,8 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
                  $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
-                 $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name
+                 $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name \
+                 $(BUILD)/tests/bench/instructions
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 test-programs: $(TEST_PROGRAMS)
@@ -101,11 +102,21 @@ $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
+# clang, because gcc has no libFuzzer.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+fuzzers: $(FUZZERS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(wildcard shim/*.[ch])
+	@mkdir -p $(@D)
+	clang -std=gnu11 $(WARN) -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=undefined $< -o $@
+
 needs-build:
 	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
 
 needs-test: needs-build
-	@tests/needs clang=clang bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
+	@tests/needs clang=clang /usr/share/doc/libclang-rt-dev/copyright=libclang-rt-dev bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg \
@@ -125,13 +136,18 @@ versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@tests/versions
 
-soak: needs-test ## what takes long: the model, the races with each check taken out, 100,000 connections, CPython's suites
+soak: needs-test ## what takes long: the model, fuzzing, the races with each check taken out, 100,000 connections, CPython's suites
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/model/run
 	@tests/races
 	@tests/soak
+	@CN_BUILD=$(abspath $(BUILD)) tests/fuzz/run $(FUZZ_SECONDS)
 	@tests/agreement 5000
 	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
+
+coverage: needs-test ## which lines and branches of shim/ the suite runs through
+	@tests/needs llvm-cov=llvm
+	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
 
 bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks
 	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq dpkg-deb=dpkg unshare=util-linux flock=util-linux
@@ -143,14 +159,14 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
-	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/bench/*.[ch])
+	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/bench/*.[ch] tests/fuzz/*.[ch])
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
-	  tests/bench/run tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
+	  tests/bench/run tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built
