@@ -107,7 +107,7 @@ loses() {
 	[ "$(field bytes "$RESULT")" -lt 3000000 ]
 	record=$(cat "$BATS_TEST_TMPDIR"/record.*)
 	echo "$record"
-	assert_equal "$(jq -r '[.mode, .unread > 0, .unsent > 0] | join(" ")' <<<"$record")" 'observe true true'
+	assert_equal "$(jq -r '[.mode, .unread > 0, .unacknowledged > 0] | join(" ")' <<<"$record")" 'observe true true'
 }
 
 # --- FTPS ---
