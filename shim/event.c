@@ -404,6 +404,7 @@ void cn_event_unusable(struct cn_tls *tls)
 		return;
 	r = begin("warning");
 	r.bad = true;
+	r.phrases[0] = "warning:";
 	add_outside(&r, "message", "this TLS library lacks functions that are needed; it is left alone");
 	cn_sink_write(&r);
 }

@@ -179,6 +179,8 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length,
 		cn_conn_note(conn, CN_PEER_CLOSED);
 		break;
 	case CN_OUT_TRUNCATED:
+		if (guard.error == EPIPE && cn_conn_has(conn, CN_FIN_SENT))
+			break; /* by the program's own shutdown() */
 		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, ssl, guard.error));
 		break;
 	case CN_OUT_FATAL:
