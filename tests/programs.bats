@@ -24,7 +24,8 @@ teardown() {
 
 # The program's output; numbers in it are ports, times, process ids and addresses.
 output_of() {
-	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g" "$1/out" "$1/err"
+	# Apache's thread that closes may meet a descriptor that its end has closed already.
+	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g; /process_lingering_close: apr_pollset_add failure/d" "$1/out" "$1/err"
 }
 
 as_root() {
@@ -57,7 +58,8 @@ same_but_closed() {
 	assert_equal "$(field records_after_close_notify "$RESULT")" 0
 	assert_equal "$(field bytes "$RESULT")" "$(field bytes "$before")"
 	assert_equal "$(field sent "$RESULT")" "$(field sent "$before")"
-	assert_equal "$STATUS" "$status"
+	# Postfix's master dies of an alarm of its own (142) when it takes five seconds to die of SIGTERM (143).
+	assert_equal "${STATUS/142/143}" "${status/142/143}"
 	assert_equal "$(output_of "$WORK")" "$(output_of "$work")"
 }
 
