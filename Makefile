@@ -149,10 +149,10 @@ coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
 	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
 
-bench: needs-build ## what the library costs, beside doing it by hand, libeatmydata and torsocks
-	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq dpkg-deb=dpkg unshare=util-linux flock=util-linux
+bench: needs-build ## what the library costs, beside doing it by hand, proxies, tracers, libeatmydata and torsocks
+	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq python3=python3 openssl=openssl dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@$(MAKE) --no-print-directory all $(BENCHMARKS)
-	@tests/sysroot add -q host libeatmydata1 torsocks
+	@tests/sysroot add -q host libeatmydata1 torsocks nginx-light apache2-utils stunnel4 haproxy strace ltrace uftrace
 	@tests/bench/run
 
 lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
@@ -166,7 +166,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/run tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report tests/bench/servers
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built

@@ -75,6 +75,27 @@ static inline SSL_CTX *cheap_context(bool server)
 	return ctx;
 }
 
+/* Two sessions that have shaken hands over a socket pair; returns the descriptor of the first. */
+static inline int meet_over_pair(SSL_CTX *client, SSL_CTX *server, SSL **one, SSL **other)
+{
+	int pair[2], done;
+
+	*one = SSL_new(client);
+	*other = SSL_new(server);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		rude_fail("socketpair");
+	rude_nonblocking(pair[0]);
+	rude_nonblocking(pair[1]);
+	SSL_set_fd(*one, pair[0]);
+	SSL_set_fd(*other, pair[1]);
+	SSL_set_connect_state(*one);
+	SSL_set_accept_state(*other);
+	do
+		done = (SSL_do_handshake(*one) == 1) + (SSL_do_handshake(*other) == 1);
+	while (done < 2);
+	return pair[0];
+}
+
 #define ANSWER 500 /* what every peer has said, and nobody reads */
 
 /* The peer, a program of its own without the library: accepts `count` connections, says ANSWER bytes on each, and reads

@@ -139,20 +139,9 @@ static void records(SSL *one, SSL *other, int size)
 
 int main(void)
 {
-	SSL *one = SSL_new(cheap_context(false)), *other = SSL_new(cheap_context(true));
-	int pair[2], done;
+	SSL *one, *other;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
-		rude_fail("socketpair");
-	rude_nonblocking(pair[0]);
-	rude_nonblocking(pair[1]);
-	SSL_set_fd(one, pair[0]);
-	SSL_set_fd(other, pair[1]);
-	SSL_set_connect_state(one);
-	SSL_set_accept_state(other);
-	do
-		done = (SSL_do_handshake(one) == 1) + (SSL_do_handshake(other) == 1);
-	while (done < 2);
+	meet_over_pair(cheap_context(false), cheap_context(true), &one, &other);
 	untracked();
 	records(one, other, 1);
 	records(one, other, 1024);
