@@ -73,6 +73,15 @@ static int copied(int fd, int copy)
 	return copy;
 }
 
+static bool is_open(int fd)
+{
+	int error = errno;
+	bool open = cn_libc()->fcntl(fd, F_GETFD) >= 0;
+
+	errno = error;
+	return open;
+}
+
 /* Before dup2: what stands on `to` ends, if `fd` is there to replace it. */
 static inline __attribute__((always_inline)) void replacing(struct cn_call *call, const char *name, int fd,
 							    int to)
@@ -80,7 +89,7 @@ static inline __attribute__((always_inline)) void replacing(struct cn_call *call
 	uint32_t tracked = cn_tracked(to);
 
 	call->name = NULL;
-	if (!tracked || cn_inside || fd == to || cn_libc()->fcntl(fd, F_GETFD) < 0)
+	if (!tracked || cn_inside || fd == to || !is_open(fd))
 		return;
 	if (tracked == CN_FD_RESERVED) {
 		cn_sink_yield(to);
