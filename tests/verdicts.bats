@@ -90,6 +90,18 @@ pair() {
 	pair handshake_given_up 'not_established none (fin|reset) open' 'not_established none (fin|reset) open' 'no_handshake|reset|truncated'
 }
 
+@test "left to another process" {
+	local role tls
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			rm -f "$LOG"
+			CLOSENOTIFY_MODE=observe play "$SHIM" "$role" "$tls" parent_closes
+			assert_equal "$(jq -sr '.[0] | [.verdict, .fault, .our_end] | join(" ")' "$LOG")" 'held_elsewhere none open'
+			assert_equal "$(verdict_of "$RESULT")" closed # by the child, which went on
+		done
+	done
+}
+
 @test "not covered" {
 	pair async_mode 'not_covered none fin open' 'not_covered none fin open' truncated
 }
