@@ -56,12 +56,13 @@ struct held {
 	int64_t begun; /* ms */
 };
 
+/* Without a hole: all of it is sent. */
 struct letter_head {
 	uint64_t secret;
 	uint64_t cookie;
+	uint64_t rest;
 	uint32_t number;
-	size_t rest;
-	bool talking;
+	uint32_t talking;
 };
 
 struct letter {
