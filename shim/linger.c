@@ -38,6 +38,7 @@
 #define STACK_SIZE    (size_t)(256 * 1024)
 #define DOORS         16 /* the queue of a datagram socket holds 10 letters: */
 #define LETTERS_WAIT  5  /* when as many per door wait, the thread's rest is over */
+#define TELL_MS       100
 #define DOOR_WAIT_MS  20 /* all full: how long the thread may keep a closing program waiting */
 #define CLOSE_UNSHARE 2  /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 
@@ -613,9 +614,12 @@ void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length)
 void cn_linger_exit_begins(void)
 {
 	const struct msghdr empty = {.msg_name = &linger.address[0], .msg_namelen = linger.address_length[0]};
+	unsigned int early;
 	int out;
 
-	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms);
+	/* A little before cn_linger_finish() gives up, so that what became of them can still be told. */
+	early = cn_config.timeout_ms < 10 * TELL_MS ? cn_config.timeout_ms / 10 : TELL_MS;
+	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms - early);
 	if (!is_ours() || !(atomic_load(&linger.door) & OPEN) || !atomic_load(&linger.holding))
 		return;
 	out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* wakes the thread */

@@ -295,7 +295,7 @@ afterwards() {
 	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 6000)
 	CLOSENOTIFY_LINGER_MS=200 afterwards 'idle true' 150000 close nonblocking 0 212992
 	CLOSENOTIFY_LINGER_MS=200 afterwards 'idle true' 150000 exit blocking 0 212992
-	CLOSENOTIFY_TIMEOUT_MS=300 afterwards 'exit true' 150000 exit blocking 0 212992
+	CLOSENOTIFY_TIMEOUT_MS=1000 afterwards 'exit true' 150000 exit blocking 0 212992
 	JUDGE_ARGS=(--first rst --first-after 10000 --read-pause-ms 5)
 	afterwards 'reset true' 300000 close nonblocking
 }
