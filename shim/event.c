@@ -413,7 +413,8 @@ void cn_event_unusable(struct cn_tls *tls)
 
 void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn, int fd)
 {
-	if (!conn || !conn->tls || conn->process != cn_process())
+	/* A vfork child runs in our memory; under a filter of the program's even getpid() may kill. */
+	if (!conn || !conn->tls || cn_confined || conn->process != cn_process() || !cn_process_is_real())
 		return;
 	cn_event_sign(conn);
 	if (cn_config.level != CN_LEVEL_CALLS)
