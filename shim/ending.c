@@ -10,6 +10,7 @@
 #include "usdt.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 /* glibc 2.32; older ones count as threaded. */
@@ -63,6 +64,29 @@ static int64_t held(const struct cn_conn *conn, const struct cn_socket *socket, 
 	return surplus < 0 ? -surplus : facts->held && !socket->write_shut ? -1 : 0;
 }
 
+static int exit_status;
+static bool exit_flushes;
+
+/* glibc's list of open streams; where it is not to be had, there may be one. Locked for the walk, as exit will do. */
+extern FILE *_IO_list_all __attribute__((weak));
+void _IO_list_lock(void) __attribute__((weak));
+void _IO_list_unlock(void) __attribute__((weak));
+
+static bool has_stream(int fd)
+{
+	FILE *stream;
+
+	if (!exit_flushes)
+		return false;
+	if (!&_IO_list_all || !_IO_list_lock)
+		return true;
+	_IO_list_lock();
+	for (stream = _IO_list_all; stream && stream->_fileno != fd; stream = stream->_chain)
+		;
+	_IO_list_unlock();
+	return stream;
+}
+
 static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_socket *socket,
 			      enum cn_cause cause, bool thread_inside, int status)
 {
@@ -99,6 +123,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),
 		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
+		.stream = cause == CN_CAUSE_EXIT && has_stream(fd),
 		.undelivered = socket->tcp && socket->owing && !socket->peer_shut,
 	};
 }
@@ -281,8 +306,6 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 	cn_conn_drop(conn);
 }
 
-static int exit_status;
-
 static void end_at_exit(struct cn_conn *conn)
 {
 	bool bound, claimed;
@@ -298,11 +321,12 @@ static void end_at_exit(struct cn_conn *conn)
 	cn_conn_drop(conn);
 }
 
-void cn_end_process(int status)
+void cn_end_process(int status, bool flushes)
 {
 	if (!cn_process_is_real())
 		return;
 	exit_status = status;
+	exit_flushes = flushes;
 	cn_linger_exit_begins();
 	cn_conn_each(end_at_exit);
 	cn_linger_finish(); /* the background dies with the process */

@@ -20,7 +20,7 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause);
 void cn_end_replaced(int fd, const struct cn_conn *by);
 
 /* The process is about to end with this status, the TLS library still working. */
-void cn_end_process(int status);
+void cn_end_process(int status, bool flushes);
 
 /* Another thread may close a session's descriptor, by a raw system call even, and the number be somebody else's before the
  * alert is sent. So where there are threads the socket is held by a copy while it is looked at and written to: a

@@ -32,14 +32,15 @@ __attribute__((constructor(101))) static void start(void)
 	cn_event_start();
 }
 
-static void leaving(int status)
+/* `flushes`: stdio's streams are written out after this. */
+static void leaving(int status, bool flushes)
 {
 	struct cn_guard guard;
 
 	if (cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF)
 		return;
 	guard = cn_guard_enter();
-	cn_end_process(status);
+	cn_end_process(status, flushes);
 	cn_guard_leave(guard);
 }
 
@@ -47,13 +48,13 @@ static void leaving(int status)
 static void leaving_at_once(int status)
 {
 	if (!cn_inside && !cn_confined && !cn_in_handler())
-		leaving(status);
+		leaving(status, false);
 }
 
 static void at_exit(int status, void *unused)
 {
 	(void)unused;
-	leaving(status);
+	leaving(status, true);
 }
 
 void cn_at_exit_once(void)

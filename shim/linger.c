@@ -204,6 +204,8 @@ static void tell(const struct held *h, int fd, enum cn_after after)
 static void give_up(int fd, enum cn_after after)
 {
 	tell(&linger.held[fd], fd, after);
+	/* The program's own descriptor may outlive ours, as at exit, and would wake us for ever. */
+	epoll_ctl(linger.epoll, EPOLL_CTL_DEL, fd, NULL);
 	cn_libc()->close(fd);
 	if (linger.held[fd].alert)
 		munmap(linger.held[fd].alert, CN_REST_MOST);

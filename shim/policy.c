@@ -32,10 +32,10 @@ static struct cn_plan deliver(const struct cn_facts *f, enum cn_cause cause, enu
 
 	if (f->thread_inside || f->abort_requested)
 		return leave_alone(reason);
-	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. At exit
-	 * stdio has yet to flush, plain text perhaps, when TLS is over; FIN comes soon enough. */
+	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. What stdio has
+	 * yet to flush when TLS is over is plain text. */
 	return (struct cn_plan){
-		.half_close = ends && !(cause == CN_CAUSE_EXIT && f->session_gone),
+		.half_close = ends && !(cause == CN_CAUSE_EXIT && f->session_gone && f->stream),
 		.drain = ends,
 		.spare_reading = cause == CN_CAUSE_SHUTDOWN_BOTH && f->session_gone && f->undelivered,
 		.reason = reason,

@@ -61,7 +61,8 @@ struct cn_facts {
 	bool said_by_shim;    /* ours was */
 	bool alert_pending;   /* the program's SSL_shutdown met WANT_WRITE */
 	bool session_gone;    /* SSL_free has been: nothing can be said or read through TLS any more */
-	bool over; /* both sides have said goodbye, and the session is freed: the socket is the program's */
+	bool over;   /* both sides have said goodbye, and the session is freed: the socket is the program's */
+	bool stream; /* a stdio stream stands on the descriptor, and exit has yet to flush it */
 	bool undelivered; /* bytes that the peer has not acknowledged, and it may still send */
 };
 

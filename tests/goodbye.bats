@@ -107,6 +107,10 @@ changes() {
 	changes exit_0_after_free truncated closed
 }
 
+@test "exit_0_answered: the peer's answer comes after the last look at the descriptor" {
+	changes exit_0_answered truncated closed
+}
+
 # --- those that were right: the same bytes, one goodbye. A peer that answered could meet a socket already closed. ---
 
 was_right() {
