@@ -289,17 +289,17 @@ never_closed() {
 }
 
 @test "plain_at_exit: both have said goodbye, plain text follows at exit" {
-	JUDGE_ARGS=(--linger-open-ms 5000)
+	JUDGE_ARGS=(--linger-open-ms 1000)
 	unchanged plain_at_exit unclean
 }
 
 @test "plain_at_exit_soon: plain text follows at exit, the peer has not said goodbye" {
-	JUDGE_ARGS+=(--linger-open-ms 5000)
+	JUDGE_ARGS+=(--linger-open-ms 1000)
 	unchanged plain_at_exit_soon unclean
 }
 
 @test "plain_by_spawned: both have said goodbye, a spawned program writes plain text" {
-	JUDGE_ARGS=(--linger-open-ms 5000)
+	JUDGE_ARGS=(--linger-open-ms 1000)
 	unchanged plain_by_spawned unclean
 }
 

@@ -220,7 +220,7 @@ static inline void rude_nonblocking(int fd)
 /* Until the peer has acknowledged all that was written: then even RST can't take it back. */
 static inline void rude_flushed(int fd)
 {
-	for (int unsent = 1; unsent > 0; sched_yield())
+	for (int unsent = 1; unsent > 0; usleep(1000))
 		if (ioctl(fd, SIOCOUTQ, &unsent))
 			rude_fail("SIOCOUTQ");
 }
