@@ -30,14 +30,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HELD_MOST     16384U /* past that, or past RLIMIT_NOFILE, the oldest go first */
-#define IDLE_MS       250    /* without work, the thread ends */
-#define FIRST_LOOK_MS 2      /* nothing tells of an acknowledgement: look, and double the pause each time */
+#define NUMBERS                                                                                              \
+	16384U /* descriptors of the thread; past that, or past RLIMIT_NOFILE, the oldest sockets go first */
+#define NUMBERS_OWN   80U /* those that are no sockets on their way out */
+#define IDLE_MS       250 /* without work, the thread ends */
+#define FIRST_LOOK_MS 2   /* nothing tells of an acknowledgement: look, and double the pause each time */
 #define LAST_LOOK_MS  512
 #define REST_MS       10 /* after letters, until the next are looked for */
 #define STACK_SIZE    (size_t)(256 * 1024)
-#define DOORS         16 /* the queue of a datagram socket holds 10 letters: */
-#define LETTERS_WAIT  5  /* when as many per door wait, the thread's rest is over */
+#define DOORS_FIRST   4
+#define DOORS_MOST    64 /* the queue of a datagram socket holds 10 letters: */
+#define LETTERS_WAIT  5  /* when as many per door wait, the thread's rest is over, and it opens more doors */
 #define TELL_MS       100
 #define DOOR_WAIT_MS  20 /* all full: how long the thread may keep a closing program waiting */
 #define CLOSE_UNSHARE 2  /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
@@ -71,6 +74,7 @@ struct letter {
 	unsigned char alert[CN_REST_MOST];
 };
 
+#define DOOR     (-1) /* in the place of a number, in the epoll set */
 #define OPEN     (UINT32_C(1) << 31)
 #define STARTING (UINT32_C(1) << 30)
 #define CLEARING UINT64_C(1)
@@ -82,18 +86,18 @@ static struct {
 	pid_t thread;
 	_Atomic uint64_t process; /* cn_process() << 1 of the thread's, or CLEARING */
 	uint64_t secret;
-	struct sockaddr_un address[DOORS];
-	socklen_t address_length[DOORS];
-	int doors;                /* how many there are */
+	struct sockaddr_un address[DOORS_MOST];
+	socklen_t address_length[DOORS_MOST];
+	_Atomic uint32_t doors;   /* how many there are */
 	_Atomic uint32_t turn;    /* the number of the next letter, and so whose turn it is to get it */
 	_Atomic uint32_t letters; /* dropped since the thread last looked */
 	_Atomic uint32_t alarm;   /* not 0: no rest now */
 
 	/* The thread's own, by number in its descriptor table. */
 	struct held *held;
-	struct pollfd at_door[DOORS];
+	struct pollfd at_door[DOORS_MOST];
 	int top; /* no number from here on is used */
-	uint32_t count;
+	uint32_t count, most;
 	int epoll;
 } linger;
 
@@ -228,13 +232,17 @@ static void give_up_oldest(void)
 		give_up(oldest, CN_AFTER_EVICTED);
 }
 
+/* How many sockets it can hold. */
 static uint32_t most(void)
 {
 	struct rlimit limit;
+	uint32_t numbers = NUMBERS;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < HELD_MOST + 16)
-		return limit.rlim_cur > 32 ? (uint32_t)limit.rlim_cur - 16 : 16;
-	return HELD_MOST;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < NUMBERS)
+		numbers = (uint32_t)limit.rlim_cur;
+	if (numbers < 1024) /* see open_doors() */
+		return numbers > 32 ? numbers - 16 : numbers / 2;
+	return numbers - NUMBERS_OWN;
 }
 
 /* Takes one letter from the door; -1 when there is none. Letters that are not ours are dropped, descriptors
@@ -267,7 +275,7 @@ static bool take_letter(int door)
 			cn_libc()->close(fd);
 		return true;
 	}
-	if (fd < 0 || fd >= (int)HELD_MOST) { /* lost for want of a number */
+	if (fd < 0 || fd >= (int)NUMBERS) { /* lost for want of a number */
 		atomic_fetch_sub(&linger.holding, 1);
 		if (fd >= 0)
 			cn_libc()->close(fd);
@@ -282,30 +290,52 @@ static bool take_letter(int door)
 	linger.count++;
 	if (fd >= linger.top)
 		linger.top = fd + 1;
-	if (linger.count >= most())
+	if (linger.count >= linger.most)
 		give_up_oldest();
 	event.data.fd = fd;
 	epoll_ctl(linger.epoll, EPOLL_CTL_ADD, fd, &event);
 	return true;
 }
 
-static bool is_door(int fd)
+/* The kernel picks an abstract name. */
+static bool open_door(uint32_t number)
 {
-	for (int i = 0; i < linger.doors; i++) {
-		if (linger.at_door[i].fd == fd)
-			return true;
-	}
-	return false;
+	struct sockaddr_un any = {.sun_family = AF_UNIX};
+	int door = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = DOOR};
+
+	linger.at_door[number] = (struct pollfd){.fd = door, .events = POLLIN};
+	linger.address_length[number] = sizeof(linger.address[number]);
+	return door >= 0 && !bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
+	       !getsockname(door, (struct sockaddr *)&linger.address[number],
+			    &linger.address_length[number]) &&
+	       !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &event);
+}
+
+/* Where numbers are few, they are for sockets. */
+static void open_doors(uint32_t wanted)
+{
+	uint32_t doors = atomic_load(&linger.doors), few = linger.most / 128 + 1;
+
+	if (wanted > few)
+		wanted = few;
+	while (doors < wanted && doors < DOORS_MOST && open_door(doors))
+		atomic_store(&linger.doors, ++doors);
 }
 
 static void take_letters(void)
 {
-	atomic_store(&linger.letters, 0);
-	poll(linger.at_door, (nfds_t)linger.doors, 0);
-	for (int i = 0; i < linger.doors; i++) {
+	uint32_t doors = atomic_load(&linger.doors);
+	bool crowded = atomic_exchange(&linger.letters, 0) > doors * LETTERS_WAIT;
+
+	linger.most = most();
+	poll(linger.at_door, doors, 0);
+	for (uint32_t i = 0; i < doors; i++) {
 		while (linger.at_door[i].revents && take_letter(linger.at_door[i].fd))
 			;
 	}
+	if (crowded)
+		open_doors(2 * doors);
 }
 
 /* Looks at every socket whose time has come, or that has something to read; returns the ms until the next. */
@@ -314,7 +344,7 @@ static int look_around(const struct epoll_event *events, int count)
 	int64_t now = now_ms(), next = now + IDLE_MS;
 
 	for (int e = 0; e < count; e++) {
-		if (is_door(events[e].data.fd))
+		if (events[e].data.fd == DOOR)
 			take_letters();
 		else
 			linger.held[events[e].data.fd].next = now;
@@ -383,21 +413,6 @@ static void serve(void)
 	}
 }
 
-/* The kernel picks an abstract name. */
-static bool open_door(int number)
-{
-	struct sockaddr_un any = {.sun_family = AF_UNIX};
-	int door = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = door};
-
-	linger.at_door[number] = (struct pollfd){.fd = door, .events = POLLIN};
-	linger.address_length[number] = sizeof(linger.address[number]);
-	return door >= 0 && !bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
-	       !getsockname(door, (struct sockaddr *)&linger.address[number],
-			    &linger.address_length[number]) &&
-	       !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &event);
-}
-
 static void wake_starter(uint32_t door)
 {
 	atomic_store(&linger.door, door);
@@ -417,18 +432,20 @@ static bool unshare_descriptors(void)
 
 static void *background(void *unused)
 {
-	int count = most() < HELD_MOST ? 1 : DOORS; /* where numbers are few, they are for sockets */
+	uint32_t doors;
 
 	cn_inside = 1;
-	linger.doors = 0;
+	atomic_store(&linger.doors, 0);
 	linger.thread = (pid_t)syscall(SYS_gettid);
 	if (unshare_descriptors()) {
 		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
-		while (linger.epoll >= 0 && linger.doors < count && open_door(linger.doors))
-			linger.doors++;
+		linger.most = most();
+		if (linger.epoll >= 0)
+			open_doors(DOORS_FIRST);
 	}
-	wake_starter(linger.doors ? OPEN : 0);
-	if (linger.doors)
+	doors = atomic_load(&linger.doors);
+	wake_starter(doors ? OPEN : 0);
+	if (doors)
 		serve();
 	return unused;
 }
@@ -436,7 +453,7 @@ static void *background(void *unused)
 static bool allocate(void)
 {
 	if (!linger.held)
-		linger.held = cn_map((size_t)HELD_MOST * sizeof(*linger.held));
+		linger.held = cn_map((size_t)NUMBERS * sizeof(*linger.held));
 	if (!linger.secret && syscall(SYS_getrandom, &linger.secret, sizeof(linger.secret), 1) < 0)
 		return false;
 	return linger.held;
@@ -530,17 +547,19 @@ static bool come_in(void)
 /* One of the doors, the least used first; when all are full, until there is room behind the last. */
 static bool drop_letter(int out, struct msghdr *message, uint32_t turn)
 {
-	for (int try = 0; try <= linger.doors; try++) {
-		uint32_t number = (turn + (uint32_t)try) % (uint32_t)linger.doors;
+	uint32_t doors = atomic_load(&linger.doors);
+
+	for (uint32_t try = 0; try <= doors; try++) {
+		uint32_t number = (turn + try) % doors;
 		struct pollfd room = {.fd = out, .events = POLLOUT};
 
 		message->msg_name = &linger.address[number];
 		message->msg_namelen = linger.address_length[number];
-		if (try == linger.doors && (connect(out, message->msg_name, message->msg_namelen) ||
-					    poll(&room, 1, DOOR_WAIT_MS) != 1))
+		if (try == doors && (connect(out, message->msg_name, message->msg_namelen) ||
+				     poll(&room, 1, DOOR_WAIT_MS) != 1))
 			return false;
 		if (cn_libc()->sendmsg(out, message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
-			if (atomic_fetch_add(&linger.letters, 1) == (uint32_t)linger.doors * LETTERS_WAIT)
+			if (atomic_fetch_add(&linger.letters, 1) == doors * LETTERS_WAIT)
 				wake();
 			return true;
 		}
