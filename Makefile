@@ -78,7 +78,7 @@ $(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ishim $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/rude/%: tests/rude/%.c tests/rude/rude.h tests/rude/old_libc.h
+$(BUILD)/tests/rude/%: tests/rude/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 

@@ -1,46 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * One thread waits inside SSL_read while another ends the socket: shutdown(SHUT_RDWR) wakes it, close,
  * SSL_free. */
-#include "rude.h"
-
-static _Atomic pid_t reader;
-
-static void *read_on(void *session)
-{
-	char byte;
-
-	reader = gettid();
-	SSL_read(session, &byte, 1);
-	return NULL;
-}
-
-/* Until the thread waits in a system call on the socket. */
-static void wait_until_inside(int fd)
-{
-	char path[64], line[64], wanted[32];
-	FILE *file;
-
-	while (!reader)
-		sched_yield();
-	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", reader);
-	snprintf(wanted, sizeof(wanted), "%d 0x%x ", SYS_read, (unsigned int)fd);
-	do {
-		file = fopen(path, "r");
-		if (!file || !fgets(line, sizeof(line), file))
-			rude_fail(path);
-		fclose(file);
-	} while (strncmp(line, wanted, strlen(wanted)));
-}
+#include "thread_in_read.h"
 
 int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
-	pthread_t thread;
+	pthread_t thread = read_in_thread(&r);
 
-	signal(SIGPIPE, SIG_IGN); /* OpenSSL 3 answers an unexpected EOF with an alert */
-	if (pthread_create(&thread, NULL, read_on, r.ssl))
-		rude_fail("pthread_create");
-	wait_until_inside(r.fd);
 	TELL(shutdown(r.fd, SHUT_RDWR));
 	TELL(close(r.fd));
 	pthread_join(thread, NULL);
