@@ -132,12 +132,35 @@ static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
 
 /* --- calls that move bytes --- */
 
-static inline struct call enter(SSL *ssl, const void *caller)
+/* Of this thread's last call. Its memory is never unmapped, and it names its session for as long as that lives. */
+static __thread struct cn_conn *last __attribute__((tls_model("initial-exec")));
+
+static inline bool is_last(const SSL *ssl)
+{
+	return last && atomic_load_explicit(&last->session, memory_order_acquire) == ssl && ssl &&
+	       cn_conn_has(last, CN_ESTABLISHED) && last->process == cn_process() && !cn_inside &&
+	       !cn_confined;
+}
+
+static __attribute__((noinline)) struct call find(SSL *ssl, const void *caller)
 {
 	struct call call = {.tls = library(ssl, caller)};
 
 	if (call.tls)
 		call.conn = conn_of(call.tls, ssl);
+	if (call.conn)
+		last = call.conn;
+	return call;
+}
+
+static inline __attribute__((always_inline)) struct call enter(SSL *ssl, const void *caller)
+{
+	struct call call;
+
+	if (__builtin_expect(is_last(ssl), 1))
+		call = (struct call){.conn = last, .tls = last->tls};
+	else
+		call = find(ssl, caller);
 	if (call.conn)
 		cn_conn_enter(call.conn);
 	return call;
