@@ -8,6 +8,7 @@ load helper
 	run "$PROJECT/tests/bench/instructions"
 	assert_success
 	assert_line --regexp '^close_untracked +in the library +[1-9]'
+	assert_line --regexp '^session +in the library +[1-9]'
 	assert_line --regexp '^SSL_read +in the library +[1-9]'
 	assert_line --regexp '^close_then_free +in the library +[1-9]'
 }
