@@ -149,10 +149,12 @@ coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
 	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
 
-bench: needs-build ## what the library costs, beside doing it by hand, proxies, tracers, libeatmydata and torsocks
-	@tests/needs /usr/include/openssl/ssl.h=libssl-dev jq=jq python3=python3 openssl=openssl dpkg-deb=dpkg unshare=util-linux flock=util-linux
+bench: needs-build ## what the library costs, beside doing it by hand, proxies, tracers, libeatmydata and torsocks (12 minutes)
+	@tests/needs /usr/include/openssl/ssl.h=libssl-dev python3=python3 openssl=openssl valgrind=valgrind readelf=binutils \
+	  dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@$(MAKE) --no-print-directory all $(BENCHMARKS)
-	@tests/sysroot add -q host libeatmydata1 torsocks nginx-light apache2-utils stunnel4 haproxy strace ltrace uftrace
+	@tests/sysroot add -q host openssl python3 libeatmydata1 torsocks nginx-light apache2-bin wrk stunnel4 haproxy \
+	  strace ltrace uftrace bpftrace
 	@tests/bench/run
 
 lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
@@ -164,9 +166,9 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
-	  tests/bench/run tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
+	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report tests/bench/servers
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report tests/bench/run tests/bench/table
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built

@@ -103,13 +103,14 @@ long cn_text_write(const struct cn_text *text, int fd)
 	struct rlimit limit;
 	struct stat status;
 
-	/* A pipe that nobody empties would block, one that nobody reads would kill by SIGPIPE; POLLOUT promises room for
-	 * PIPE_BUF. A file at RLIMIT_FSIZE would kill by SIGXFSZ. */
-	if (poll(&writable, 1, 0) != 1 || writable.revents & (POLLERR | POLLHUP | POLLNVAL) ||
-	    fstat(fd, &status))
+	if (fstat(fd, &status))
 		return -1;
-	if (S_ISREG(status.st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-	    (rlim_t)status.st_size + text->length > limit.rlim_cur)
+	/* A file at RLIMIT_FSIZE would kill by SIGXFSZ. A pipe that nobody empties would block, one that nobody reads would kill
+	 * by SIGPIPE; POLLOUT promises room for PIPE_BUF. */
+	if (S_ISREG(status.st_mode)
+		    ? getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+			      (rlim_t)status.st_size + text->length > limit.rlim_cur
+		    : poll(&writable, 1, 0) != 1 || writable.revents & (POLLERR | POLLHUP | POLLNVAL))
 		return -1;
 	return syscall(SYS_write, fd, text->bytes, text->length);
 }

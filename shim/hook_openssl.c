@@ -499,7 +499,9 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 
 EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
-	struct cn_tls *tls = cn_tls_of_caller(__builtin_return_address(0));
+	const void *caller = __builtin_return_address(0);
+	/* libssl itself calls this for each new session. Where that code lies is known; dladdr() takes long. */
+	struct cn_tls *tls = cn_tls_of(&caller, 1, caller);
 	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
 
 	cn_at_exit_once();

@@ -255,12 +255,14 @@ void cn_sink_write(const struct cn_record *record)
 {
 	struct place *place = here ? here : &common;
 	int fd = atomic_load(&place->fd);
+	bool ours;
 
 	if (fd < 0)
 		return;
-	if (is_ours(place, fd))
+	ours = is_ours(place, fd);
+	if (ours)
 		open_anew(place, fd);
-	if (!is_ours(place, fd) || !tell_lost(&record->time, fd) || !put_out(record, fd))
+	if (!ours || !tell_lost(&record->time, fd) || !put_out(record, fd))
 		lose(1);
 }
 

@@ -48,6 +48,22 @@ static void untracked(void)
 	cost__write_untracked();
 }
 
+/* --- a session: one per handshake --- */
+
+COUNTED cost__session(void)
+{
+	for (int n = 0; n < CALLS; n++)
+		SSL_SESSION_free(SSL_SESSION_new());
+}
+
+static void sessions(void)
+{
+	cheap_context(false);
+	SSL_SESSION_free(SSL_SESSION_new());
+	count_begins();
+	cost__session();
+}
+
 /* --- records of one byte over a socket pair --- */
 
 COUNTED cost__SSL_write(SSL *ssl)
@@ -120,6 +136,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	peer_begins(argv);
 	untracked();
+	sessions();
 	records();
 	cost__free_then_close(meet_all());
 	cost__close_then_free(meet_all());

@@ -1,41 +1,73 @@
 /* SPDX-License-Identifier: MIT
- * Memory that the process has for itself, in bytes: of a program that has done nothing yet, and per established connection (its SSL included).
+ * Bytes of memory that the process has written to, so that they are its own. "open": of a process with one TLS connection, and
+ * per connection with CONNECTIONS open (SSL and all). "churn": after the first tenth of ENDS connections, and after the last;
+ * or after those that had ended within SECONDS.
  *
- *     memory CONNECTIONS */
+ *     memory open CONNECTIONS
+ *     memory churn ENDS SECONDS */
 #include "bench.h"
 
 static double own_bytes(void)
 {
 	FILE *file = fopen("/proc/self/smaps_rollup", "r");
 	char line[256];
-	double all = 0;
-	long kb;
+	long kb = -1;
 
 	if (!file)
 		rude_fail("smaps_rollup");
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "Private_Clean: %ld", &kb) == 1 || sscanf(line, "Anonymous: %ld", &kb) == 1)
-			all += (double)kb * 1024;
+	while (fgets(line, sizeof(line), file) && sscanf(line, "Private_Dirty: %ld", &kb) != 1)
+		;
 	fclose(file);
-	return all;
+	return (double)kb * 1024;
 }
 
-int main(int argc, char **argv)
+static SSL_CTX *client, *server;
+
+static void open_all(int count)
 {
-	int count = argc > 1 ? atoi(argv[1]) : 1000;
-	double before = own_bytes(), first;
-	SSL_CTX *client, *server;
 	SSL *one, *other;
+	double first;
 
 	raise_limit();
-	client = cheap_context(false);
-	server = cheap_context(true);
 	meet_over_pair(client, server, &one, &other);
 	first = own_bytes();
 	for (int i = 0; i < count; i += 2)
 		meet_over_pair(client, server, &one, &other);
-	printf("bytes, a process %.0f\n", before);
-	printf("bytes, a connection %.0f\n", (own_bytes() - first) / count);
+	printf("process %.0f\n", first);
+	printf("connection %.1f\n", (own_bytes() - first) / count);
+}
+
+static void churn(int ends, double seconds)
+{
+	double until = now_ns() + seconds * 1e9;
+	int done = 0;
+
+	for (; done < ends && (done <= ends / 10 || now_ns() < until); done += 2) {
+		SSL *one, *other;
+		int fd = meet_over_pair(client, server, &one, &other), peer = SSL_get_fd(other);
+
+		SSL_free(one);
+		close(fd);
+		SSL_free(other);
+		close(peer);
+		if (done == ends / 10)
+			printf("early %.0f\n", own_bytes());
+	}
+	printf("late %.0f\n", own_bytes());
+	printf("ends %d\n", done);
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	client = cheap_context(false);
+	server = cheap_context(true);
+	if (argc == 3 && !strcmp(argv[1], "open"))
+		open_all(atoi(argv[2]));
+	else if (argc == 4 && !strcmp(argv[1], "churn"))
+		churn(atoi(argv[2]), atof(argv[3]));
+	else
+		rude_fail("memory open CONNECTIONS | churn ENDS SECONDS");
 	fflush(stdout);
 	rude_vanish();
 }
