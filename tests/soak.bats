@@ -63,6 +63,25 @@ finds() {
 	finds 'not closed, though nothing was in the way' policy.c 's/plan.alert = true;/plan.alert = false;/'
 }
 
+# --- what storms have found ---
+
+# fails CALL RATE SEEDS PROGRAM: while this call of the library's own fails, the program and its peer notice no difference.
+fails() {
+	local seed without
+	play '' client 1.3 "$4" 1000
+	without="$(field '|[.verdict, .bytes] | join(" ")' "$RESULT") status $STATUS $SAID"
+	for ((seed = 1; seed <= $3; seed++)); do
+		STORM_ONLY=$1 STORM_FAULTS="$seed $2 -" play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 "$4" 1000
+		assert_equal "$(field '|[.verdict, .bytes] | join(" ")' "$RESULT") status $STATUS $SAID" "$without"
+	done
+}
+
+@test "no memory for the library: the program shakes hands, and says goodbye all the same" {
+	JUDGE_ARGS=(--silent-end)
+	fails mmap 1 1 ssl_shutdown_then_close # not even for the table of libssl's functions
+	fails mmap 2 4 ssl_shutdown_then_close # not for that of descriptors
+}
+
 @test "make soak refuses what is no time" {
 	local value
 	for value in abc 0 59 -60 1e3 '60 5' 99999999; do
