@@ -82,6 +82,12 @@ fails() {
 	fails mmap 2 4 ssl_shutdown_then_close # not for that of descriptors
 }
 
+@test "the kernel does not answer: SSL_shutdown is the program's own, and a reset stays a reset" {
+	JUDGE_ARGS=(--silent-end)
+	fails getsockopt 2 4 ssl_shutdown_then_close
+	fails getsockopt 2 3 linger_zero
+}
+
 @test "make soak refuses what is no time" {
 	local value
 	for value in abc 0 59 -60 1e3 '60 5' 99999999; do
