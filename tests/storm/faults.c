@@ -36,41 +36,26 @@
 
 enum { LESS = -1 }; /* not an error: only a part of it is sent or written */
 
-/* Those of a call stand together. */
-#define FAULTS(F)                                                                                            \
-	F(send, EINTR)                                                                                       \
-	F(send, EAGAIN)                                                                                      \
-	F(send, ENOBUFS)                                                                                     \
-	F(send, ENOMEM)                                                                                      \
-	F(send, LESS) F(sendmsg, EINTR) F(sendmsg, EAGAIN) F(sendmsg, ENOBUFS) F(sendmsg, ENOMEM) F(         \
-		sendmsg, ETOOMANYREFS) F(recv, EINTR) F(recv, EAGAIN) F(recv, ENOMEM) F(recvmsg, EINTR)      \
-		F(recvmsg, EAGAIN) F(recvmsg, ENOMEM) F(getsockopt, ENOBUFS) F(getsockopt, ENOMEM) F(        \
-			setsockopt, ENOBUFS) F(setsockopt, ENOMEM) F(getsockname, ENOBUFS) F(getpeername,    \
-											     ENOBUFS)        \
-			F(ioctl, EINTR) F(ioctl, ENOMEM) F(poll, EINTR) F(poll, ENOMEM) F(socket, EMFILE) F( \
-				socket, ENFILE) F(socket, ENOBUFS) F(socket, ENOMEM) F(bind, ENOMEM)         \
-				F(connect, EINTR) F(connect, EAGAIN) F(epoll_create1, EMFILE) F(             \
-					epoll_create1, ENOMEM) F(epoll_ctl, ENOMEM) F(epoll_ctl, ENOSPC)     \
-					F(epoll_wait, EINTR) F(pthread_create, EAGAIN) F(mmap, ENOMEM) F(    \
-						open, EMFILE) F(open, ENFILE)                                \
-						F(open, EINTR) F(open, ENOMEM) F(open, ENOSPC) F(            \
-							stat,                                                \
-							ENOMEM) F(fstat, ENOMEM) F(fstatat, ENOMEM)          \
-							F(close_range, EMFILE) F(close_range, ENOMEM) F(     \
-								pidfd_open, EMFILE) F(pidfd_open, ENOMEM)    \
-								F(getrandom,                                 \
-								  EAGAIN) F(getdents64,                      \
-									    ENOMEM) F(log_write,             \
-										      EINTR) F(log_write,    \
-											       EAGAIN)       \
-									F(log_write, ENOSPC) F(              \
-										log_write,                   \
-										EIO) F(log_write,            \
-										       LESS) F(futex, EINTR) \
-										F(malloc, ENOMEM) F(         \
-											descriptor, EMFILE)  \
-											F(handler,           \
-											  EINTR) /* these three from the end on */
+/* Those of a call stand together; the last three come from the end on. */
+/* clang-format off */
+#define FAULTS(F) \
+	F(send, EINTR) F(send, EAGAIN) F(send, ENOBUFS) F(send, ENOMEM) F(send, LESS) \
+	F(sendmsg, EINTR) F(sendmsg, EAGAIN) F(sendmsg, ENOBUFS) F(sendmsg, ENOMEM) F(sendmsg, ETOOMANYREFS) \
+	F(recv, EINTR) F(recv, EAGAIN) F(recv, ENOMEM) \
+	F(recvmsg, EINTR) F(recvmsg, EAGAIN) F(recvmsg, ENOMEM) \
+	F(getsockopt, ENOBUFS) F(getsockopt, ENOMEM) F(setsockopt, ENOBUFS) F(setsockopt, ENOMEM) \
+	F(getsockname, ENOBUFS) F(getpeername, ENOBUFS) F(ioctl, EINTR) F(ioctl, ENOMEM) \
+	F(poll, EINTR) F(poll, ENOMEM) \
+	F(socket, EMFILE) F(socket, ENFILE) F(socket, ENOBUFS) F(socket, ENOMEM) F(bind, ENOMEM) \
+	F(connect, EINTR) F(connect, EAGAIN) F(epoll_create1, EMFILE) F(epoll_create1, ENOMEM) \
+	F(epoll_ctl, ENOMEM) F(epoll_ctl, ENOSPC) F(epoll_wait, EINTR) F(pthread_create, EAGAIN) \
+	F(mmap, ENOMEM) F(open, EMFILE) F(open, ENFILE) F(open, EINTR) F(open, ENOMEM) F(open, ENOSPC) \
+	F(stat, ENOMEM) F(fstat, ENOMEM) F(fstatat, ENOMEM) \
+	F(close_range, EMFILE) F(close_range, ENOMEM) F(pidfd_open, EMFILE) F(pidfd_open, ENOMEM) \
+	F(getrandom, EAGAIN) F(getdents64, ENOMEM) \
+	F(log_write, EINTR) F(log_write, EAGAIN) F(log_write, ENOSPC) F(log_write, EIO) F(log_write, LESS) \
+	F(futex, EINTR) F(malloc, ENOMEM) F(descriptor, EMFILE) F(handler, EINTR)
+/* clang-format on */
 
 #define NUMBER(call, error) call##_##error,
 enum fault { FAULTS(NUMBER) COUNT };
