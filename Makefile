@@ -19,7 +19,7 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak bench coverage versions demo help needs-build needs-test test-programs fuzzers
+.PHONY: all install uninstall lint clean test soak proofs bench coverage versions demo help needs-build needs-test test-programs fuzzers
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -68,6 +68,7 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
                  $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
+                 $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
                  $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name \
                  $(BUILD)/tests/bench/instructions
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
@@ -89,6 +90,14 @@ $(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h tests/rude/old_lib
 $(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
+
+$(BUILD)/tests/storm/faults.so: tests/storm/faults.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -shared -fPIC -fvisibility=hidden $< -o $@ -ldl
+
+$(BUILD)/tests/storm/%: tests/storm/%.c tests/rude/rude.h tests/rude/old_libc.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto
 
 $(BUILD)/tests/doors/door.plugin: tests/doors/plugin.c tests/rude/rude.h
 	@mkdir -p $(@D)
@@ -136,14 +145,13 @@ versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@tests/versions
 
-soak: needs-test ## what takes long: the model, fuzzing, the races with each check taken out, 100,000 connections, CPython's suites
+soak: ## SOAK_SECONDS (600): 100,000 connections, random programs, peers and faults, agreement, fuzzing
+	@CN_BUILD=$(abspath $(BUILD)) tests/soak "$(or $(SOAK_SECONDS),600)"
+
+proofs: needs-test ## the model by SPIN, and the races with each check taken out (some 6 minutes)
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/model/run
-	@tests/races
-	@tests/soak
-	@CN_BUILD=$(abspath $(BUILD)) tests/fuzz/run $(FUZZ_SECONDS)
-	@tests/agreement 5000
-	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
+	@CN_BUILD=$(abspath $(BUILD)) tests/races
 
 coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
@@ -161,14 +169,15 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
-	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/bench/*.[ch] tests/fuzz/*.[ch] tests/coverage.c)
+	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report tests/bench/run tests/bench/table
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
+	  tests/fuzz/report tests/bench/run tests/bench/table
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built

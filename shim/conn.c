@@ -174,19 +174,20 @@ bool cn_conn_remove(struct cn_conn *conn, int fd)
 	return true;
 }
 
-/* Puts another descriptor on a connection. */
-static void add_descriptor(struct cn_conn *conn, int fd)
+/* Puts another descriptor on a connection. False if there is no memory for that. */
+static bool add_descriptor(struct cn_conn *conn, int fd)
 {
 	_Atomic uint32_t *slot = slot_of(fd);
 	struct cn_conn *before = cn_conn_at(fd);
 
 	if (!slot || before == conn)
-		return;
+		return slot;
 	if (before)
 		cn_conn_remove(before, fd);
 	atomic_fetch_add(&conn->references, 1);
 	atomic_fetch_add(&conn->descriptors, 1);
 	atomic_store(slot, conn->index);
+	return true;
 }
 
 void cn_conn_copied(int fd, int copy, uint64_t cookie)
@@ -198,13 +199,16 @@ void cn_conn_copied(int fd, int copy, uint64_t cookie)
 	if (!conn && (conn = cn_conn_new(NULL, NULL))) {
 		conn->fd = fd;
 		conn->cookie = cookie;
-		add_descriptor(conn, fd);
+		if (!add_descriptor(conn, fd)) {
+			cn_conn_drop(conn);
+			return;
+		}
 		cn_conn_drop(conn); /* no session yet */
 	}
 	if (conn && !conn->tls) /* nobody's yet, a fork child's own as well */
 		conn->process = cn_process();
-	if (conn && conn->process == cn_process())
-		add_descriptor(conn, copy);
+	if (conn && conn->process == cn_process() && !add_descriptor(conn, copy))
+		cn_conn_note(conn, CN_HANDED_OVER); /* to a number that can't be watched */
 }
 
 /* --- sessions --- */
@@ -241,6 +245,9 @@ void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
 {
 	struct cn_conn *before = cn_conn_at(fd);
 
+	if (fd >= 0 &&
+	    !slot_of(fd)) /* no memory, or past the last number: not to be told from one that is closed */
+		fd = read_fd = -1;
 	if (conn->fd >= 0 && conn->fd != fd)
 		cn_conn_remove(conn, conn->fd);
 	/* A second session on a socket of which other numbers stand with the first: we can't tell which end it. */

@@ -355,7 +355,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	struct cn_tls_state before;
 	int copy = cn_hold_socket(conn);
 	struct cn_socket socket = cn_bound_socket(conn, copy);
-	bool gone = conn->fd >= 0 && !socket.open;
+	bool gone = conn->fd >= 0 && !socket.open && !socket.unknown;
 	int ret;
 
 	tls->ops->look(tls, ssl, &before);

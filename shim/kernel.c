@@ -117,12 +117,16 @@ void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out)
 	socklen_t found_length = sizeof(found);
 
 	*out = (struct cn_socket){0};
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &found, &found_length) || found != cookie)
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &found, &found_length)) {
+		out->unknown = errno != EBADF && errno != ENOTSOCK;
+		return;
+	}
+	if (found != cookie)
 		return;
 	out->open = true;
 	look_at_tcp(fd, count, out);
-	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length))
-		out->abort_on_close = linger.l_onoff && linger.l_linger == 0;
+	out->abort_on_close = getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) ||
+			      (linger.l_onoff && linger.l_linger == 0);
 }
 
 int cn_socket_unread(int fd)

@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 struct cn_socket {
-	bool open; /* still the socket with the cookie asked for */
+	bool open;    /* still the socket with the cookie asked for */
+	bool unknown; /* not open, but for another reason than that nothing or no socket is there */
 	bool tcp;
 	bool write_shut; /* our FIN is already queued or sent */
 	bool peer_shut;  /* the peer's FIN has come */

@@ -561,6 +561,10 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 	return 1;
 }
 
+/* Where there is no memory: without its functions not even the program's own call could be made. */
+static struct openssl last_resort;
+static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
+
 struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
 {
 	struct openssl *o =
@@ -569,6 +573,8 @@ struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
 	void *found;
 
 	if (o == MAP_FAILED)
+		o = atomic_flag_test_and_set(&last_resort_taken) ? NULL : &last_resort;
+	if (!o)
 		return NULL;
 	o->tls.ops = &ops;
 	o->tls.home = home;
@@ -592,7 +598,10 @@ struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
 
 void cn_openssl_discard(struct cn_tls *tls)
 {
-	munmap(tls, sizeof(struct openssl));
+	if (of(tls) == &last_resort)
+		atomic_flag_clear(&last_resort_taken);
+	else
+		munmap(tls, sizeof(struct openssl));
 }
 
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl)

@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What make soak is made of, a few seconds of it, and that it can see: the same short storm (always the same runs) passes
+# over the library as it is, and finds copies of it out of which one check has been taken.
+
+load helper
+
+PROGRAMS=(exit_3 stale_fd_socketpair ssl_shutdown_then_close close_only)
+
+setup_file() {
+	make_certs
+}
+
+# storm BUILD [OPTION...]
+storm() {
+	run env CN_BUILD="$1" timeout 120 "$PROJECT/tests/storm/run" --runs 10 --programs "$(IFS=, && echo "${PROGRAMS[*]}")" "${@:2}" 60 1
+}
+
+# finds WHY FILE SED [FILE SED]...: it breaks a library without that.
+finds() {
+	local copy=$BATS_TEST_TMPDIR/broken why=$1
+	mkdir -p "$copy/build"
+	cp -a "$PROJECT/shim" "$PROJECT/Makefile" "$copy"
+	cp -a "$BUILD/obj" "$BUILD/exports.map" "$copy/build" # what has not changed is not compiled again
+	ln -s "$BUILD/tests" "$copy/build/tests"
+	for (( ; $# > 1; )); do
+		sed -i "$3" "$copy/shim/$2"
+		! diff -q "$PROJECT/shim/$2" "$copy/shim/$2"
+		shift 2
+	done
+	make -s -C "$copy" BUILD="$copy/build" WARN= "$copy/build/libclosenotify.so"
+	storm "$copy/build"
+	assert_failure 1
+	assert_line --regexp "^BROKEN: $why"
+	assert_line --regexp '^  again: tests/storm/run --number [0-9]+ '
+}
+
+@test "the library as it is comes through a short storm" {
+	storm "$BUILD"
+	assert_success
+	assert_line 'seed 1'
+	assert_line '10 runs, 0 broken'
+}
+
+@test "a storm sees two goodbyes" {
+	PROGRAMS=(ssl_shutdown_then_close)
+	finds 'more than one goodbye' policy.c 's/\bf->said\b/false/' \
+		ending.c '/^static bool nothing_left/,/^}/s/return (/return false \&\& (/'
+}
+
+@test "a storm sees bytes on a socket that took the number over" {
+	PROGRAMS=(stale_fd_socketpair)
+	finds 'worse than without: .*heard 0 bytes' kernel.c '/^void cn_socket_look/,/^}/s/found != cookie/false/'
+}
+
+@test "a storm sees a failed program's stream made clean" {
+	PROGRAMS=(exit_3)
+	finds "worse than without: status 3.*'truncated'" policy.c 's/f->unclean/false/'
+}
+
+@test "a storm sees a stream that stays truncated" {
+	PROGRAMS=(close_only)
+	finds 'not closed, though nothing was in the way' policy.c 's/plan.alert = true;/plan.alert = false;/'
+}
+
+# --- what storms have found ---
+
+# fails CALL RATE SEEDS PROGRAM: while this call of the library's own fails, the program and its peer notice no difference.
+fails() {
+	local seed without
+	play '' client 1.3 "$4" 1000
+	without="$(field '|[.verdict, .bytes] | join(" ")' "$RESULT") status $STATUS $SAID"
+	for ((seed = 1; seed <= $3; seed++)); do
+		STORM_ONLY=$1 STORM_FAULTS="$seed $2 -" play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 "$4" 1000
+		assert_equal "$(field '|[.verdict, .bytes] | join(" ")' "$RESULT") status $STATUS $SAID" "$without"
+	done
+}
+
+@test "no memory for the library: the program shakes hands, and says goodbye all the same" {
+	JUDGE_ARGS=(--silent-end)
+	fails mmap 1 1 ssl_shutdown_then_close # not even for the table of libssl's functions
+	fails mmap 2 4 ssl_shutdown_then_close # not for that of descriptors
+}
+
+@test "the kernel does not answer: SSL_shutdown is the program's own, and a reset stays a reset" {
+	JUDGE_ARGS=(--silent-end)
+	fails getsockopt 2 4 ssl_shutdown_then_close
+	fails getsockopt 2 3 linger_zero
+}
+
+@test "make soak refuses what is no time" {
+	local value
+	for value in abc 0 59 -60 1e3 '60 5' 99999999; do
+		run make -s -C "$PROJECT" soak SOAK_SECONDS="$value"
+		assert_failure
+		assert_line "soak: SOAK_SECONDS '$value': accepted is a whole number from 60 to 999999"
+	done
+}
