@@ -208,6 +208,10 @@ was_right() {
 	changes dup_session truncated closed
 }
 
+@test "dup_before_handshake: a copy of a session that has no connection yet has one of its own" {
+	changes dup_before_handshake truncated closed
+}
+
 @test "ssl_clear_reuse: both connections of one session" {
 	local tls without
 	JUDGE_ARGS=(--connections 2)
