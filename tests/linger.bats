@@ -146,6 +146,10 @@ assert_output_has() {
 	meanwhile last_three
 }
 
+@test "with fewer descriptors than the background has: exit does not wait for what it could not take" {
+	CLOSENOTIFY_LINGER_MS=600000 CLOSENOTIFY_TIMEOUT_MS=600000 meanwhile few_numbers --connections 2
+}
+
 @test "where no thread may be started: close waits in place" {
 	meanwhile no_threads
 }
