@@ -201,6 +201,13 @@ static void tell(const struct held *h, int fd, enum cn_after after)
 
 /* --- the background --- */
 
+/* One is held no more: exit may wait for that. */
+static void let_go(void)
+{
+	if (atomic_fetch_sub(&linger.holding, 1) == 1)
+		syscall(SYS_futex, &linger.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 static void give_up(int fd, enum cn_after after)
 {
 	tell(&linger.held[fd], fd, after);
@@ -211,8 +218,7 @@ static void give_up(int fd, enum cn_after after)
 		munmap(linger.held[fd].alert, CN_REST_MOST);
 	linger.held[fd].used = false;
 	linger.count--;
-	if (atomic_fetch_sub(&linger.holding, 1) == 1)
-		syscall(SYS_futex, &linger.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	let_go();
 }
 
 static void give_up_oldest(void)
@@ -268,7 +274,7 @@ static bool take_letter(int door)
 		return true;
 	}
 	if (fd < 0 || fd >= (int)HELD_MOST) { /* lost for want of a number */
-		atomic_fetch_sub(&linger.holding, 1);
+		let_go();
 		if (fd >= 0)
 			cn_libc()->close(fd);
 		return true;
@@ -594,7 +600,7 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 	atomic_fetch_add(&linger.holding, 1);
 	posted = post(fd, cookie, rest, length, talking);
 	if (!posted)
-		atomic_fetch_sub(&linger.holding, 1);
+		let_go();
 	atomic_fetch_sub(&linger.door, 1);
 	return posted;
 }
