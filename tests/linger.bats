@@ -150,8 +150,6 @@ assert_output_has() {
 	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096 --connections 2)
 	CLOSENOTIFY_LINGER_MS=600000 CLOSENOTIFY_TIMEOUT_MS=600000 play "$SHIM" 1.3 while_lingering 300000 few_numbers
 	assert_equal "$STATUS" 0
-	RESULT=$(grep '"connection":1,' "$JUDGE_OUT")
-	arrived 300000
 }
 
 @test "where no thread may be started: close waits in place" {
