@@ -186,8 +186,6 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length,
 	case CN_OUT_FATAL:
 		cn_conn_note(conn, CN_FATAL);
 		break;
-	case CN_OUT_OK:
-		break;
 	}
 	if (is_end(outcome)) {
 		cn_event_sign(conn);

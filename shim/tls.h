@@ -12,9 +12,8 @@
 
 struct cn_conn;
 
-/* How a call on a session ended. */
+/* How a call on a session failed. */
 enum cn_outcome {
-	CN_OUT_OK,
 	CN_OUT_WANT,       /* would block, or wants a callback: to be repeated */
 	CN_OUT_WANT_WRITE, /* would block with bytes of a record begun */
 	CN_OUT_CLOSED,     /* the peer's close_notify */

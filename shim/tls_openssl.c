@@ -217,8 +217,6 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	int verdict = o->SSL_get_error(session, ret);
 
 	switch (verdict) {
-	case 0:
-		return CN_OUT_OK;
 	case ERROR_ZERO_RETURN:
 		return closed(o, session);
 	case ERROR_SSL:
