@@ -3,6 +3,7 @@
 # Not a byte lost: what the program wrote arrives although it closed at once, with input unread and a slow reader. Each
 # case runs without the library first, where bytes are lost or the end is not told, then with it: all bytes by count
 # and hash, one close_notify, FIN. And the socket that outlives its close can't be noticed, nor hold anything for ever.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
 
