@@ -396,11 +396,9 @@ void cn_event_sign(struct cn_conn *conn)
 
 void cn_event_unusable(struct cn_tls *tls)
 {
-	static _Atomic unsigned int said; /* a bit per library */
-	unsigned int bit = 1U << tls->id;
 	struct cn_record r;
 
-	if (cn_config.log == CN_LOG_NONE || atomic_fetch_or(&said, bit) & bit)
+	if (cn_config.log == CN_LOG_NONE || atomic_exchange(&tls->told, true))
 		return;
 	r = begin("warning");
 	r.bad = true;

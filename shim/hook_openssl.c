@@ -17,7 +17,7 @@ struct call {
 
 static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 {
-	struct cn_tls *first = atomic_load_explicit(&cn_libraries[0], memory_order_acquire);
+	struct cn_tls *first = atomic_load_explicit(&cn_libraries, memory_order_acquire);
 	const uintptr_t *words = (const void *)ssl;
 
 	/* In OpenSSL 1.1 and 3.0 it is the second word, from 3.2 on the third and fourth. */
@@ -208,8 +208,6 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length,
 		break;
 	case CN_OUT_FATAL:
 		cn_conn_note(conn, CN_FATAL);
-		break;
-	case CN_OUT_OK:
 		break;
 	}
 	if (is_end(outcome)) {

@@ -205,6 +205,13 @@ static void tell(const struct held *h, int fd, enum cn_after after)
 
 /* --- the background --- */
 
+/* One is held no more: exit may wait for that. */
+static void let_go(void)
+{
+	if (atomic_fetch_sub(&linger.holding, 1) == 1)
+		syscall(SYS_futex, &linger.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 static void give_up(int fd, enum cn_after after)
 {
 	tell(&linger.held[fd], fd, after);
@@ -215,8 +222,7 @@ static void give_up(int fd, enum cn_after after)
 		munmap(linger.held[fd].alert, CN_REST_MOST);
 	linger.held[fd].used = false;
 	linger.count--;
-	if (atomic_fetch_sub(&linger.holding, 1) == 1)
-		syscall(SYS_futex, &linger.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	let_go();
 }
 
 static void give_up_oldest(void)
@@ -276,7 +282,7 @@ static bool take_letter(int door)
 		return true;
 	}
 	if (fd < 0 || fd >= (int)NUMBERS) { /* lost for want of a number */
-		atomic_fetch_sub(&linger.holding, 1);
+		let_go();
 		if (fd >= 0)
 			cn_libc()->close(fd);
 		return true;
@@ -326,12 +332,13 @@ static void open_doors(uint32_t wanted)
 static void take_letters(void)
 {
 	uint32_t doors = atomic_load(&linger.doors);
-	bool crowded = atomic_exchange(&linger.letters, 0) > doors * LETTERS_WAIT;
+	bool crowded = atomic_exchange(&linger.letters, 0) > doors * LETTERS_WAIT, at_all;
 
 	linger.most = most();
-	poll(linger.at_door, doors, 0);
+	/* It fails where RLIMIT_NOFILE has been made less than there are doors. */
+	at_all = poll(linger.at_door, doors, 0) < 0;
 	for (uint32_t i = 0; i < doors; i++) {
-		while (linger.at_door[i].revents && take_letter(linger.at_door[i].fd))
+		while ((at_all || linger.at_door[i].revents) && take_letter(linger.at_door[i].fd))
 			;
 	}
 	if (crowded)
@@ -610,7 +617,7 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 	atomic_fetch_add(&linger.holding, 1);
 	posted = post(fd, cookie, rest, length, talking);
 	if (!posted)
-		atomic_fetch_sub(&linger.holding, 1);
+		let_go();
 	atomic_fetch_sub(&linger.door, 1);
 	return posted;
 }

@@ -112,27 +112,26 @@ static void settle(struct cn_tls *tls, const struct link_map *map)
 	}
 }
 
-struct cn_tls *_Atomic cn_libraries[CN_LIBRARIES];
+struct cn_tls *_Atomic cn_libraries;
 
 /* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a
  * thread in a constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one
  * of them wins. */
 static struct cn_tls *library_of(const struct link_map *home)
 {
-	struct cn_tls *ours = NULL, *seen;
+	struct cn_tls *ours = NULL, *seen, *_Atomic *place = &cn_libraries;
 	void *handle;
 
-	for (unsigned char i = 0; i < CN_LIBRARIES; i++) {
-		seen = atomic_load_explicit(&cn_libraries[i], memory_order_acquire);
+	for (;; place = &seen->next) {
+		seen = atomic_load_explicit(place, memory_order_acquire);
 		if (!seen) {
 			/* The handle is kept: a libssl stays loaded once used, as its own -z nodelete already
 			 * makes it. */
 			if (!ours &&
 			    (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
 				return NULL;
-			ours->id = i;
 			settle(ours, home);
-			if (atomic_compare_exchange_strong(&cn_libraries[i], &seen, ours))
+			if (atomic_compare_exchange_strong(place, &seen, ours))
 				return ours;
 		}
 		if (seen->home == home) {
@@ -141,9 +140,6 @@ static struct cn_tls *library_of(const struct link_map *home)
 			return seen;
 		}
 	}
-	if (ours)
-		cn_openssl_discard(ours);
-	return NULL;
 }
 
 struct cn_tls *cn_tls_of_caller(const void *caller)
@@ -174,7 +170,7 @@ struct cn_tls *cn_tls_of(const void *const *words, int count, const void *caller
 {
 	struct cn_tls *tls;
 
-	for (int l = 0; l < CN_LIBRARIES && (tls = atomic_load(&cn_libraries[l])); l++) {
+	for (tls = atomic_load(&cn_libraries); tls; tls = atomic_load(&tls->next)) {
 		for (int i = 0; i < count; i++) {
 			if ((uintptr_t)words[i] - tls->start < tls->length)
 				return tls;

@@ -55,10 +55,8 @@ static inline const struct cn_libc *cn_libc(void)
 	return &cn_libc_table;
 }
 
-#define CN_LIBRARIES 8
-
-/* The TLS libraries met so far, the rest NULL. */
-extern struct cn_tls *_Atomic cn_libraries[CN_LIBRARIES];
+/* The first TLS library that was met, which knows the next; NULL: none yet. */
+extern struct cn_tls *_Atomic cn_libraries;
 
 /* The TLS library that an object of its making belongs to: among the first `count` words of it is a pointer to the library's
  * table of methods (SSL: OpenSSL 1.1 to 3.6 among the first 4). NULL if no library can be found. Any thread. The

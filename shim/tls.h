@@ -12,9 +12,8 @@
 
 struct cn_conn;
 
-/* How a call on a session ended. */
+/* How a call on a session failed. */
 enum cn_outcome {
-	CN_OUT_OK,
 	CN_OUT_WANT,       /* would block, or wants a callback: to be repeated */
 	CN_OUT_WANT_WRITE, /* would block with bytes of a record begun */
 	CN_OUT_CLOSED,     /* the peer's close_notify */
@@ -76,9 +75,10 @@ struct cn_tls {
 	const struct cn_tls_ops *ops;
 	struct cn_libssl real;
 	bool usable;             /* has all that the shim needs */
-	unsigned char id;        /* its place among the loaded ones */
+	_Atomic bool told;       /* that it is not usable */
 	const void *home;        /* the object that defines it */
 	uintptr_t start, length; /* its place in memory */
+	struct cn_tls *_Atomic next;
 };
 
 /* Prepares the library that lives in `handle` (a dlopen handle, kept) and is defined by the object `home`;

@@ -123,8 +123,11 @@ static struct openssl *of(struct cn_tls *tls)
 
 static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *write_fd)
 {
-	*read_fd = of(tls)->SSL_get_rfd(session);
-	*write_fd = of(tls)->SSL_get_wfd(session);
+	struct openssl *o = of(tls);
+
+	/* Without a BIO the question itself leaves an error in the queue. */
+	*read_fd = o->SSL_get_rbio(session) ? o->SSL_get_rfd(session) : -1;
+	*write_fd = o->SSL_get_wbio(session) ? o->SSL_get_wfd(session) : -1;
 }
 
 static bool is_descriptor(struct openssl *o, BIO *bio)
@@ -214,8 +217,6 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	int verdict = o->SSL_get_error(session, ret);
 
 	switch (verdict) {
-	case 0:
-		return CN_OUT_OK;
 	case ERROR_ZERO_RETURN:
 		return closed(o, session);
 	case ERROR_SSL:

@@ -76,7 +76,7 @@ beside() {
 @test "beside another copy of itself: one goodbye" {
 	local program order said copy=$BATS_TEST_TMPDIR/another.so
 	cp "$SHIM" "$copy"
-	for program in close_then_free free_then_close exit_0 ssl_shutdown_then_close; do
+	for program in close_then_free free_then_close exit_0 ssl_shutdown_then_close curl_order; do
 		play '' "rude/$program"
 		said="$STATUS $SAID"
 		for order in "$copy:$SHIM" "$SHIM:$copy"; do
@@ -111,6 +111,15 @@ confined() {
 
 @test "under a seccomp filter that kills on what the program itself never does" {
 	confined strict truncated
+}
+
+@test "under such a filter, with a log of calls: nothing is written any more" {
+	local what log=$BATS_TEST_TMPDIR/log
+	for what in strict strict_by_number; do
+		rm -f "$log"
+		CLOSENOTIFY_LOG=json:$log CLOSENOTIFY_LEVEL=calls confined "$what" truncated
+		assert_equal "$(jq -r .call "$log")" handshake
+	done
 }
 
 @test "beside a library whose constructor forks by syscall() before ours has run" {

@@ -60,6 +60,28 @@ TRUNCATED='truncated 100 0'
 	door "$TRUNCATED" "$CLOSED" 1 by_name libssl.so.3
 }
 
+@test "ten copies of libssl in one process: each has its own functions" {
+	local copy copies=() libssl
+	libssl=$(ldd "$BUILD/tests/rude/close_only" | sed -n 's/.*=> \(.*libssl[^ ]*\) .*/\1/p')
+	for copy in 1 2 3 4 5 6 7 8 9 10; do
+		mkdir "$BATS_TEST_TMPDIR/$copy"
+		copies+=("$BATS_TEST_TMPDIR/$copy/libssl.so.3")
+		cp "$libssl" "${copies[-1]}"
+	done
+	assert_equal "$(ends without 10 by_name "${copies[@]}")" "10 $TRUNCATED"
+	assert_equal "$(ends deep 10 by_name "${copies[@]}")" "10 $CLOSED"
+}
+
+@test "no libssl there: what a program finds by name fails, and does no harm" {
+	run env LD_PRELOAD="$SHIM" /usr/bin/python3 -c '
+import ctypes
+found = ctypes.CDLL(None)
+print(found.SSL_shutdown(None), found.SSL_clear(None), found.SSL_write(None, b"x", 1), found.SSL_CTX_new(None))
+found.SSL_free(None)'
+	assert_success
+	assert_output '-1 0 -1 0'
+}
+
 @test "two libssl of different versions in one process, called from the same places" {
 	local old
 	"$PROJECT/tests/sysroot" add -q bullseye libssl1.1

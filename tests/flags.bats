@@ -188,6 +188,24 @@ hears() {
 	done
 }
 
+@test "WAIT_MS: a goodbye that does not fit is waited for first, and then the answer" {
+	local tls
+	for tls in 1.2 1.3; do
+		play '' client "$tls" gave_up_want_write 10000 continued
+		assert_regex "$SAID" 'SSL_shutdown\(r.ssl\) = -1 '
+		CLOSENOTIFY_WAIT_MS=60000 play "$SHIM" client "$tls" gave_up_want_write 10000 continued
+		assert_regex "$SAID" 'SSL_shutdown\(r.ssl\) = 1 '
+		assert_equal "$(verdict_of "$RESULT")" closed
+		CLOSENOTIFY_WAIT_MS=50 play "$SHIM" client "$tls" gave_up_want_write # for status 0 it has to fail with WANT_WRITE
+		assert_equal "$STATUS" 0
+	done
+}
+
+@test "WAIT_MS: the peer ends without an answer, which is not waited for any longer" {
+	SERVER='--no-tickets --first fin' verdict CLOSENOTIFY_WAIT_MS=60000 SC
+	assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 0
+}
+
 @test "ONLY: globs of the name under which the program was called" {
 	ln -s "$CLIENT" "$BATS_TEST_TMPDIR/alias"
 	hears closed CLOSENOTIFY_ONLY=plain_client C

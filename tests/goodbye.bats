@@ -42,6 +42,10 @@ changes() {
 	changes syscall_close truncated closed
 }
 
+@test "syscall_shutdown: shutdown by syscall(), then close, SSL_free" {
+	changes syscall_shutdown truncated closed
+}
+
 @test "raw_fork_over: a child by raw system call, gone before the connection is made" {
 	changes raw_fork_over truncated closed
 }
@@ -93,6 +97,10 @@ changes() {
 
 @test "underscore_exit_0: _exit(0) with the connection open" {
 	changes underscore_exit_0 truncated closed
+}
+
+@test "c99_exit_0: _Exit(0) with the connection open" {
+	changes c99_exit_0 truncated closed
 }
 
 @test "exit_group_0: syscall(SYS_exit_group, 0) with the connection open" {
@@ -206,6 +214,10 @@ was_right() {
 
 @test "dup_session: the goodbye comes at the last SSL_free" {
 	changes dup_session truncated closed
+}
+
+@test "dup_before_handshake: a copy of a session that has no connection yet has one of its own" {
+	changes dup_before_handshake truncated closed
 }
 
 @test "ssl_clear_reuse: both connections of one session" {

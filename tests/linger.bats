@@ -3,6 +3,7 @@
 # Not a byte lost: what the program wrote arrives although it closed at once, with input unread and a slow reader. Each
 # case runs without the library first, where bytes are lost or the end is not told, then with it: all bytes by count
 # and hash, one close_notify, FIN. And the socket that outlives its close can't be noticed, nor hold anything for ever.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
 
@@ -146,6 +147,12 @@ assert_output_has() {
 	meanwhile last_three
 }
 
+@test "with fewer descriptors than the background has: exit does not wait for what it could not take" {
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096 --connections 2)
+	CLOSENOTIFY_LINGER_MS=600000 CLOSENOTIFY_TIMEOUT_MS=600000 play "$SHIM" 1.3 while_lingering 300000 few_numbers
+	assert_equal "$STATUS" 0
+}
+
 @test "where no thread may be started: close waits in place" {
 	meanwhile no_threads
 }
@@ -277,6 +284,24 @@ gives_up() {
 	gives_up '600000 1000' ends_with_bytes 200000 close nonblocking 0 212992
 }
 
+# At exit the program's own descriptors stay open: what comes from a peer that is done with goes on coming.
+@test "a peer that was given up wakes nobody while exit waits for another" {
+	local other other_pid
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000)
+	start_peer
+	other=$JUDGE_PORT other_pid=$JUDGE_PID
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096)
+	start_peer
+	CLOSENOTIFY_LINGER_MS=1000 timeout 60 strace -f -e trace=epoll_wait,epoll_pwait -o "$BATS_TEST_TMPDIR/trace" \
+		-E LD_PRELOAD="$SHIM" "$THREADS/exits_with_two" "$JUDGE_PORT" 1.3 30000 "$other"
+	RESULT=$(judge_result)
+	arrived 30000
+	kill "$other_pid"
+	# Some ten looks, with pauses twice as long each time.
+	assert [ "$(grep -c 'epoll_p\?wait(' "$BATS_TEST_TMPDIR/trace")" -gt 3 ]
+	assert [ "$(grep -c 'epoll_p\?wait(' "$BATS_TEST_TMPDIR/trace")" -lt 200 ]
+}
+
 # --- what is told of it ---
 
 # afterwards WHAT ARGS...: what the log says of a lingering socket in the end, and whether bytes were left.
@@ -353,6 +378,20 @@ afterwards() {
 			got=$(field bytes "$RESULT")
 			[ "$got" -lt $((SAID + size)) ]
 			assert_equal "$(field sha256 "$RESULT")" "$(letters "$got")"
+		done
+	done
+}
+
+@test "a send buffer that can't be widened: what does not fit of the goodbye follows when the peer has read" {
+	local tls how
+	JUDGE_ARGS=(--read-pause-ms 1)
+	for tls in 1.2 1.3; do
+		for how in close free_close free_wait_close; do
+			play '' "$tls" half_write 10000 "$how" 212992
+			refute_closed
+			play "$SHIM" "$tls" half_write 10000 "$how" 212992
+			arrived $((SAID + 10000))
+			assert_equal "$STATUS" 0
 		done
 	done
 }

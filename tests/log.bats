@@ -136,6 +136,21 @@ unacknowledged=[0-9]+ held=0 age_us=[0-9]+ ending_us=[0-9]+ resumable=(true|fals
 	assert [ "$(record unread)" -gt 100 ]
 }
 
+# addresses PROGRAM REGEX: of this side and the peer, as the record has them. A %s in it is the peer's port.
+addresses() {
+	rm -f "$LOG"
+	CLOSENOTIFY_LOG=json:$LOG play "$SHIM" client 1.3 "$1"
+	assert_equal "$(verdict_of "$RESULT")" closed
+	assert_regex "$(jq -r 'select(.event == "end") | "\(.local) \(.peer)"' "$LOG")" "^${2/\%s/$PORT}\$"
+}
+
+@test "the addresses are told, of IPv4, IPv6 and unix sockets" {
+	addresses close_only '127.0.0.1:[0-9]+ 127.0.0.1:%s'
+	addresses unix_socketpair 'unix unix'
+	[ -e /proc/net/if_inet6 ] || skip 'no IPv6 here'
+	addresses mapped_address '.::ffff:127.0.0.1.:[0-9]+ .::ffff:127.0.0.1.:%s'
+}
+
 @test "a connection without a handshake has its record too" {
 	start_judge
 	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM "$CLIENT" --no-handshake "$JUDGE_PORT" 1.2 0 w1CF >"$OUT" || true

@@ -269,7 +269,12 @@ never_closed() {
 }
 
 @test "raw_fork_parent: the parent closes and frees, a child by syscall() that has called nothing yet speaks on" {
-	unchanged raw_fork_parent closed
+	local FORK_BY
+	export FORK_BY
+	for FORK_BY in SYS_clone SYS_fork SYS_clone3; do
+		unchanged raw_fork_parent closed client
+	done
+	unchanged raw_fork_parent closed server
 }
 
 @test "clone_parent: the parent closes and frees, a child by clone() that has called nothing yet speaks on" {

@@ -251,6 +251,12 @@ own_words() {
 	done
 }
 
+# In its parent's memory, but with a pid and descriptors of its own.
+@test "calls: those of a vforked child are not told" {
+	assert_equal "$(told vfork_child_closes)" $'SSL_shutdown 0\nSSL_free 0\nclose 0'
+	assert_equal "$(jq .pid "$LOG" | sort -u | wc -l)" 1
+}
+
 @test "calls: a failed one has its error" {
 	JUDGE_ARGS=(--send 100 --first fin)
 	told read_to_end_then_close >"$BATS_TEST_TMPDIR/told"

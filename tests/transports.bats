@@ -133,6 +133,11 @@ all_roads() {
 	done
 }
 
+@test "twenty thousand hellos of others pass by: of those the last are remembered" {
+	says_goodbye client 1.3 memory crowd_before
+	leaves_alone truncated client 1.3 memory crowd_after
+}
+
 @test "after HelloRetryRequest the socket is found as well" {
 	local style
 	cat >"$BATS_TEST_TMPDIR/retry.cnf" <<-'END'

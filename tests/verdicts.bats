@@ -135,6 +135,13 @@ pair() {
 	assert_success
 }
 
+@test "the peer has ended, and our own end is still under way at the close" {
+	JUDGE_ARGS+=(--send 100 --first fin --read-pause-ms 1 --rcvbuf 4096)
+	RUDE=$BUILD/tests/threads CLOSENOTIFY_MODE=fix play "$SHIM" client 1.3 ends_with_bytes 150000 shut_wr_close blocking 100 212992
+	assert_equal "$(what_is_said verdict fault our_end peer_end)" 'repaired close_without_shutdown close_notify unread'
+	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 150000'
+}
+
 @test "the peer ends properly, this side does not" {
 	JUDGE_ARGS+=(--send 100 --first both)
 	pair read_to_end_then_close 'truncated_by_us close_without_shutdown fin close_notify' \

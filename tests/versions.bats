@@ -209,7 +209,7 @@ LEFT_ALONE='this TLS library lacks functions that are needed; it is left alone'
 
 @test "BoringSSL as a shared library is left alone, and one line says so" {
 	local root name android
-	"$PROJECT/tests/sysroot" add -q host android-libboringssl android-libboringssl-dev
+	"$PROJECT/tests/sysroot" add -q host libc6-dev android-libboringssl android-libboringssl-dev
 	root=$("$PROJECT/tests/sysroot" path host)
 	android=/$(cd "$root" && echo usr/lib/*/android)
 	mkdir -p "$BUILD/smoke/host"

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST 8
+#define MOST 12
 
 struct library {
 	const void *(*TLS_client_method)(void);

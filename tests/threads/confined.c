@@ -5,7 +5,8 @@
  *
  * chroot: an empty root, no privileges. last: no descriptor is left. million: RLIMIT_NOFILE of a million, or what there
  * is. strict: a seccomp filter that kills on every system call that sending and closing do not need, as vsftpd's does
- * (its seccompsandbox.c allows read, write, close, shutdown, recvfrom to peek, getpid, memory, and kills the rest). */
+ * (its seccompsandbox.c allows read, write, close, shutdown, recvfrom to peek, getpid, memory, and kills the rest); set by
+ * prctl. strict_by_number: set by syscall(SYS_seccomp). */
 #include "rude.h"
 
 #include <grp.h>
@@ -36,7 +37,7 @@ static void limit(rlim_t most)
 #define ALLOW(name)                                                                                          \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-static void strict(void)
+static void strict(bool by_number)
 {
 	struct sock_filter rules[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -50,7 +51,6 @@ static void strict(void)
 		ALLOW(restart_syscall),
 		ALLOW(close),
 		ALLOW(exit_group),
-		ALLOW(getpid),
 		ALLOW(shutdown),
 		ALLOW(rt_sigaction),
 		ALLOW(alarm),
@@ -58,7 +58,9 @@ static void strict(void)
 	};
 	struct sock_fprog program = {.len = sizeof(rules) / sizeof(*rules), .filter = rules};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    (by_number ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)
+		       : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)))
 		rude_fail("seccomp");
 }
 
@@ -74,8 +76,8 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "million"))
 		limit(1000000);
 	printf("closing\n");
-	if (!strcmp(what, "strict"))
-		strict();
+	if (!strncmp(what, "strict", 6))
+		strict(!strcmp(what, "strict_by_number"));
 	close(r.fd);
 	SSL_free(r.ssl);
 	_exit(0);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * Fills a socket until SSL_write of SIZE bytes says WANT_WRITE, and then only closes.
+ * Fills a socket until SSL_write of SIZE bytes says WANT_WRITE, and then only ends.
  *
- *     half_write PORT TLS SIZE
+ *     half_write PORT TLS SIZE [HOW [SNDBUF]]
  *
- * Prints how many bytes SSL_write has taken before. All are a to z, over and over. */
+ * Prints how many bytes SSL_write has taken before. All are a to z, over and over. HOW: close, free_close, or free_wait_close,
+ * which closes once the socket takes more. SNDBUF: 212992 is the most that the library would make of it. */
 #include "rude.h"
 
 int main(int argc, char **argv)
 {
 	struct rude r = rude_connect(argc, argv);
+	const char *how = argc > 4 ? argv[4] : "close";
 	char *letters = malloc((size_t)r.n + 26);
-	int small = 8192, taken = 0, put;
+	int size = argc > 5 ? atoi(argv[5]) : 8192, taken = 0, put;
 
 	for (int i = 0; i < r.n + 26; i++)
 		letters[i] = (char)('a' + i % 26);
-	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	r.ssl = rude_session(&r);
 	SSL_set_fd(r.ssl, r.fd);
 	rude_shake_hands(r.ssl);
@@ -24,6 +26,10 @@ int main(int argc, char **argv)
 	if (SSL_want(r.ssl) != SSL_WRITING)
 		rude_fail("WANT_WRITE");
 	printf("%d\n", taken);
+	if (!strncmp(how, "free", 4))
+		SSL_free(r.ssl);
+	if (!strcmp(how, "free_wait_close"))
+		poll(&(struct pollfd){.fd = r.fd, .events = POLLOUT}, 1, -1);
 	close(r.fd);
 	return 0;
 }

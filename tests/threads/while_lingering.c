@@ -4,7 +4,7 @@
  *     while_lingering PORT TLS N WHAT
  *
  * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
- * every descriptor there is. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
+ * every descriptor there is. few_numbers: closes a second connection when RLIMIT_NOFILE has become 8. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
  * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer. */
 #include "rude.h"
 
@@ -131,6 +131,12 @@ int main(int argc, char **argv)
 		if (child == 0)
 			return 0;
 		rude_wait_for(child);
+	}
+	if (!strcmp(what, "few_numbers")) {
+		meet();
+		limit = (struct rlimit){.rlim_cur = 8, .rlim_max = 8};
+		setrlimit(RLIMIT_NOFILE, &limit);
+		TELL(close(r.fd));
 	}
 	if (!strcmp(what, "closefrom"))
 		closefrom(3);

@@ -6,7 +6,8 @@
  * PORT, TLS, N as for the rude programs. STYLE: custom (a BIO of its own), filter (a BIO over a socket BIO), pair, memory.
  * SENDER: write, send, sendto, writev, sendmsg, sendmmsg, bytes (the first 60 one at a time), thread (another thread
  * sends), starttls (plain text goes first), decoy (bytes that look like a hello go to another socket first), mirror and mirror_after (all goes to a second socket as well), hello_only (the
- * first flight goes to a second socket as well). KEEP: so many bytes of the last record never reach the socket (0). END: free_close,
+ * first flight goes to a second socket as well), crowd_before and crowd_after (20000 hellos go to a second socket before
+ * or after the first flight). KEEP: so many bytes of the last record never reach the socket (0). END: free_close,
  * close_free, shutdown_free_close, shutdown_kept (SSL_shutdown, whose alert is not sent), exit. */
 #include "../rude/rude.h"
 
@@ -17,8 +18,8 @@ static const char *style, *sender;
 static bool holding; /* nothing more goes out */
 static size_t keep;  /* of what is made while holding, this many bytes are kept */
 static size_t out_so_far;
-static int second = -1; /* mirror's */
-static BIO *outer;      /* of a pair */
+static int second = -1, second_listener = -1; /* mirror's */
+static BIO *outer;                            /* of a pair */
 static BIO *in_memory, *out_memory;
 
 /* --- to the socket --- */
@@ -50,6 +51,20 @@ static bool is(const char *name)
 	return !strcmp(sender, name);
 }
 
+/* Somebody else's hellos, more than are remembered. */
+static void crowd(void)
+{
+	char hello[43] = {22, 3, 1, 0, 55, 1, 0, 0, 51, 3, 3}, bytes[sizeof(hello)];
+	int reader = accept(second_listener, NULL, NULL);
+
+	for (int i = 1; i <= 20000; i++) {
+		memcpy(hello + 11, &i, sizeof(i));
+		must(send(second, hello, sizeof(hello), 0), sizeof(hello));
+		must(recv(reader, bytes, sizeof(bytes), MSG_WAITALL), sizeof(bytes));
+	}
+	close(reader);
+}
+
 static void to_socket(const char *bytes, size_t size)
 {
 	struct iovec parts[3] = {{(void *)bytes, size > 7 ? 7 : size}};
@@ -59,6 +74,8 @@ static void to_socket(const char *bytes, size_t size)
 	parts[1] = (struct iovec){(void *)(bytes + parts[0].iov_len), (size - parts[0].iov_len) / 2};
 	parts[2] = (struct iovec){(char *)parts[1].iov_base + parts[1].iov_len,
 				  size - parts[0].iov_len - parts[1].iov_len};
+	if (is("crowd_before") && !out_so_far)
+		crowd();
 	if (is("writev")) {
 		must(writev(r.fd, parts, 3), size);
 	} else if (is("sendmsg")) {
@@ -81,6 +98,8 @@ static void to_socket(const char *bytes, size_t size)
 			must(send(r.fd, bytes + start, 1, 0), 1);
 		if (start < size)
 			must(send(r.fd, bytes + start, size - start, 0), size - start);
+		if (is("crowd_after") && !out_so_far)
+			crowd();
 		if (is("mirror_after"))
 			must(send(second, bytes, size, 0), size);
 	}
@@ -188,6 +207,7 @@ static int other_socket(void)
 	    getsockname(listener, (struct sockaddr *)&address, &size) ||
 	    connect(fd, (struct sockaddr *)&address, size))
 		rude_fail("second");
+	second_listener = listener;
 	return fd;
 }
 
@@ -209,7 +229,7 @@ int main(int argc, char **argv)
 	r = rude_connect(argc, argv);
 	style = argv[4];
 	sender = argv[5];
-	if (!strncmp(sender, "mirror", 6) || is("hello_only"))
+	if (!strncmp(sender, "mirror", 6) || !strncmp(sender, "crowd", 5) || is("hello_only"))
 		second = other_socket();
 	if (is("decoy")) {
 		static const char decoy[60] = {22, 3, 1, 0, 55, 1, 0, 0, 51, 3, 3};
