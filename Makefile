@@ -19,7 +19,7 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak bench coverage versions demo help needs-build needs-test test-programs fuzzers
+.PHONY: all install uninstall lint clean test soak peers bench coverage versions demo help needs-build needs-test test-programs fuzzers
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -145,6 +145,11 @@ soak: needs-test ## what takes long: the model, fuzzing, the races with each che
 	@tests/agreement 5000
 	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 
+peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (an hour, 2 GB)
+	@tests/needs dpkg-deb=dpkg unshare=util-linux dpkg-source=dpkg-dev
+	@CN_BUILD=$(abspath $(BUILD)) tests/cpython
+	@CN_BUILD=$(abspath $(BUILD)) tests/peers
+
 coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
 	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
@@ -166,7 +171,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/run tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report tests/bench/servers
+	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/fuzz/report tests/bench/servers tests/cpython tests/peers tests/compare.py
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built
