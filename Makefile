@@ -119,7 +119,7 @@ needs-test: needs-build
 	@tests/needs clang=clang /usr/share/doc/libclang-rt-dev/copyright=libclang-rt-dev bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
-	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg \
+	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
 	  gdb=gdb dtrace=systemtap-sdt-dev chromium=chromium \
 	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
 
@@ -146,7 +146,7 @@ soak: needs-test ## what takes long: the model, fuzzing, the races with each che
 	@tests/needs dpkg-deb=dpkg unshare=util-linux && CN_BUILD=$(abspath $(BUILD)) tests/cpython
 
 peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (an hour, 2 GB)
-	@tests/needs dpkg-deb=dpkg unshare=util-linux dpkg-source=dpkg-dev
+	@tests/needs unshare=util-linux
 	@CN_BUILD=$(abspath $(BUILD)) tests/cpython
 	@CN_BUILD=$(abspath $(BUILD)) tests/peers
 
