@@ -32,7 +32,8 @@ def differs_alone(test, library, alone, control, speaker):
     for number in range(CONTROL_TIMES if control else 0):
         ending = control(test)
         if ending.outcome == found.outcome:
-            print(f'    {found.outcome} without the library too, when {speaker} says goodbye: run {number + 1} of the control')
+            print(f'    {found.outcome} without the library too, when {speaker} says goodbye:',
+                  f'run {number + 1} of the control')
             why = (ending.why if ending.outcome == 'failed' else without[0].why).splitlines()
             if why:
                 print('     ', why[-1])
