@@ -19,7 +19,8 @@ LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak proofs bench coverage versions demo help needs-build needs-test test-programs fuzzers
+.PHONY: all install uninstall lint clean test soak proofs peers bench coverage versions demo help needs-build needs-test test-programs \
+  fuzzers
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -128,7 +129,7 @@ needs-test: needs-build
 	@tests/needs clang=clang /usr/share/doc/libclang-rt-dev/copyright=libclang-rt-dev bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
-	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg \
+	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
 	  gdb=gdb dtrace=systemtap-sdt-dev chromium=chromium \
 	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
 
@@ -152,6 +153,11 @@ proofs: needs-test ## the model by SPIN, and the races with each check taken out
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/model/run
 	@CN_BUILD=$(abspath $(BUILD)) tests/races
+
+peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (an hour, 2 GB)
+	@tests/needs unshare=util-linux
+	@CN_BUILD=$(abspath $(BUILD)) tests/cpython
+	@CN_BUILD=$(abspath $(BUILD)) tests/peers
 
 coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
@@ -177,7 +183,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
-	  tests/fuzz/report tests/bench/run tests/bench/table
+	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
 	mandoc -Tlint -W warning scripts/*.[157]
 
 clean: ## remove everything that was built

@@ -21,7 +21,7 @@ becomes() {
 }
 
 @test "sysroot: a wrong argument is named, with what is accepted" {
-	for words in 'dance' 'add' 'add woody bash' 'add host' 'add host Bash' 'run host' 'run --loud host true' 'run --env X host true' 'path woody'; do
+	for words in 'dance' 'add' 'add woody bash' 'add host' 'add host Bash' 'run host' 'run --loud host true' 'run --env X host true' 'path woody' 'source host here' 'source host here Bash'; do
 		# shellcheck disable=SC2086
 		run "$sysroot" $words
 		[ "$status" -eq 2 ]
@@ -43,6 +43,18 @@ becomes() {
 	[ -z "$output" ]
 	[ "$SECONDS" -le 1 ]
 	[ "$(stat -c '%i %Y' "$status_file")" = "$before" ]
+}
+
+@test "sysroot: a source package is unpacked, patched; with a path only what is below it" {
+	"$sysroot" source -q host "$PWD/all" hello
+	[ -d all/debian ]
+	[ -x all/configure ]
+	"$sysroot" source -q host "$PWD/part" hello src
+	[ -e part/src/hello.c ]
+	[ ! -e part/configure ]
+	run "$sysroot" source host "$PWD/part" hello src
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
 }
 
 @test "sysroot: programs come from the root, not from this machine" {
