@@ -299,7 +299,7 @@ never_closed() {
 }
 
 @test "plain_at_exit_soon: plain text follows at exit, the peer has not said goodbye" {
-	JUDGE_ARGS+=(--linger-open-ms 1000)
+	JUDGE_ARGS=(--silent-end --linger-open-ms 1000)
 	unchanged plain_at_exit_soon unclean
 }
 
