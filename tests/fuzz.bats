@@ -38,7 +38,8 @@ caught() {
 	cp -r "$PROJECT/shim" "$PROJECT/Makefile" "$copy"
 	cp -r "$PROJECT/tests/fuzz" "$copy/tests"
 	sed -i "$4" "$copy/shim/$3"
-	! diff -q "$PROJECT/shim/$3" "$copy/shim/$3"
+	run diff -q "$PROJECT/shim/$3" "$copy/shim/$3"
+	assert_failure 1
 	make -s -C "$copy" BUILD="$copy/build" WARN= "$copy/build/fuzz/$1"
 	fuzz "$1" "$2" "$copy/build/fuzz/$1"
 	assert_failure

@@ -25,7 +25,8 @@ finds() {
 	ln -s "$BUILD/tests" "$copy/build/tests"
 	for (( ; $# > 1; )); do
 		sed -i "$3" "$copy/shim/$2"
-		! diff -q "$PROJECT/shim/$2" "$copy/shim/$2"
+		run diff -q "$PROJECT/shim/$2" "$copy/shim/$2"
+		assert_failure 1
 		shift 2
 	done
 	make -s -C "$copy" BUILD="$copy/build" WARN= "$copy/build/libclosenotify.so"
