@@ -20,7 +20,7 @@ COMMANDS := closenotify closenotify-check closenotify-report
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
 .PHONY: all install uninstall lint clean test soak proofs peers bench coverage versions demo help needs-build needs-test test-programs \
-  fuzzers
+  rude-programs thread-programs fuzzers
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -65,9 +65,10 @@ uninstall: ## remove what install put there
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
 
+RUDE    := $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c))
+THREADS := $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
-                 $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c)) \
-                 $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c)) \
+                 $(RUDE) $(THREADS) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
                  $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name \
@@ -75,6 +76,8 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 test-programs: $(TEST_PROGRAMS)
+rude-programs: $(RUDE)
+thread-programs: $(THREADS)
 
 $(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)
 	@mkdir -p $(@D)

@@ -18,7 +18,7 @@ setup() {
 # result, but how much was read: a signature has one byte more or less. Before the first connect stands the loader, which
 # has one library more to load.
 calls_of() {
-	grep -vE ' (getsockopt|getsockname|getpeername|getpid|gettid|getppid|rt_sigprocmask|rt_sigaction|ioctl|poll|ppoll|fstat|newfstatat|prlimit64|mmap|munmap|mprotect|madvise|brk|futex|uname|getcwd|sched_yield)\(| fcntl\([0-9]+, F_GETF[DL]\)' "$1" |
+	grep -vE ' (getsockopt|getsockname|getpeername|getpid|gettid|getppid|rt_sigprocmask|rt_sigaction|ioctl|poll|ppoll|fstat|newfstatat|prlimit64|mmap|munmap|mprotect|madvise|brk|futex|uname|getcwd|sched_yield|clock_nanosleep)\(| fcntl\([0-9]+, F_GETF[DL]\)' "$1" |
 		sed -nE '/ connect\(/,$ s/^[0-9]+ +([a-z0-9_]+\(-?[0-9]*).* = (-?[0-9]+).*/\1 = \2/p; /exit_group/ s/^[0-9]+ +//p' |
 		sed -E 's/^(read|recvfrom)(.*) = [1-9][0-9]*/\1\2 = some/'
 }

@@ -7,17 +7,18 @@ load helper
 
 setup_file() {
 	make_certs
-	build asan -fsanitize=address,undefined -fno-sanitize-recover=undefined
-	build tsan -fsanitize=thread
+	build asan 'rude-programs thread-programs' -fsanitize=address,undefined -fno-sanitize-recover=undefined
+	build tsan thread-programs -fsanitize=thread
 }
 
-# build NAME FLAG...: library and programs, in $BUILD/NAME.
+# build NAME TARGETS FLAG...: library and programs, in $BUILD/NAME.
 build() {
-	local name=$1
-	shift
+	local name=$1 targets=$2
+	shift 2
 	(
 		flock 9
-		make -s -j "$(nproc)" -C "$PROJECT" BUILD="$BUILD/$name" CFLAGS="-O1 -g $*" all test-programs >&2
+		# shellcheck disable=SC2086 # words
+		make -s -j "$(nproc)" -C "$PROJECT" BUILD="$BUILD/$name" CFLAGS="-O1 -g $*" all $targets >&2
 	) 9>"$BUILD/tests/$name.lock" 3>&-
 }
 
