@@ -192,13 +192,13 @@ assert_output_has() {
 
 @test "when all is acknowledged before the goodbye, nothing is left to linger for" {
 	local how
-	JUDGE_ARGS=(--connections 100 --no-tickets)
+	JUDGE_ARGS=(--connections 40 --no-tickets)
 	for how in free_close close_free shutdown_close; do
-		play '' 1.3 flushed_ends 1000 100 "$how"
+		play '' 1.3 flushed_ends 1000 40 "$how"
 		assert_equal "$STATUS $SAID" '0 threads 0'
-		play "$SHIM" 1.3 flushed_ends 1000 100 "$how"
+		play "$SHIM" 1.3 flushed_ends 1000 40 "$how"
 		assert_equal "$STATUS $SAID" '0 threads 0'
-		assert_equal "$(grep -c '"bytes":1000.*"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 100
+		assert_equal "$(grep -c '"bytes":1000.*"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 40
 	done
 }
 
@@ -206,7 +206,7 @@ assert_output_has() {
 
 # bounded HOW: the peer never reads. Without the library the program ends at once; with it, when the bound has passed.
 bounded() {
-	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 6000)
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 3000)
 	play '' 1.3 ends_with_bytes 150000 "$1" "$2" 0 212992
 	assert_equal "$STATUS" 0
 	CLOSENOTIFY_LINGER_MS=200 CLOSENOTIFY_TIMEOUT_MS=1000 \
