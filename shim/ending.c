@@ -8,6 +8,7 @@
 #include "kernel.h"
 #include "linger.h"
 #include "usdt.h"
+#include "watch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -131,8 +132,11 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 /* The socket must outlive the program's close. False if nothing can be done. */
 static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool talking)
 {
-	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking))
+	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking)) {
+		if (cause != CN_CAUSE_EXIT)
+			cn_watch_ends(fd);
 		return true;
+	}
 	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
 	if (cause != CN_CAUSE_EXIT && cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
 		return false;

@@ -8,6 +8,7 @@
 #include "kernel.h"
 #include "match.h"
 #include "sink.h"
+#include "watch.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -69,6 +70,7 @@ static int copied(int fd, int copy)
 	guard = cn_guard_enter();
 	if (cn_process_is_real())
 		cn_conn_copied(fd, copy, cn_conn_at(fd) ? 0 : cn_socket_cookie(fd));
+	cn_watch_copied(fd, copy);
 	cn_guard_leave(guard);
 	return copy;
 }
@@ -207,6 +209,26 @@ EXPORT void closefrom(int first)
 		cn_libc()->closefrom(first);
 	else /* glibc before 2.34; a program that looks whether it is there finds ours */
 		close_range_by_number((unsigned int)first, UINT32_MAX, 0);
+}
+
+static int watching(int poller)
+{
+	int error = errno;
+
+	if (poller >= 0 && !cn_inside)
+		cn_watch_noted(poller);
+	errno = error;
+	return poller;
+}
+
+EXPORT int epoll_create(int size)
+{
+	return watching(cn_libc()->epoll_create(size));
+}
+
+EXPORT int epoll_create1(int flags)
+{
+	return watching(cn_libc()->epoll_create1(flags));
 }
 
 EXPORT int fclose(FILE *stream)

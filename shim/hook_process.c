@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -178,10 +179,13 @@ int close_range(unsigned int first, unsigned int last, int flags); /* not declar
 /* Which calls come to cn_by_number. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
-	[SYS_close] = 1,   [SYS_close_range] = 1, [SYS_shutdown] = 1, [SYS_exit_group] = 1,
-	[SYS_seccomp] = 1, [SYS_clone] = 1,       [SYS_clone3] = 1,
+	[SYS_close] = 1,        [SYS_close_range] = 1, [SYS_shutdown] = 1, [SYS_exit_group] = 1,
+	[SYS_seccomp] = 1,      [SYS_clone] = 1,       [SYS_clone3] = 1,   [SYS_epoll_create1] = 1,
 #ifdef SYS_fork
 	[SYS_fork] = 1,
+#endif
+#ifdef SYS_epoll_create
+	[SYS_epoll_create] = 1,
 #endif
 };
 
@@ -198,6 +202,12 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 		return close_range((unsigned int)a, (unsigned int)b, (int)c);
 	case SYS_shutdown:
 		return shutdown((int)a, (int)b);
+	case SYS_epoll_create1:
+		return epoll_create1((int)a);
+#ifdef SYS_epoll_create
+	case SYS_epoll_create:
+		return epoll_create((int)a);
+#endif
 	case SYS_exit_group:
 		leaving_at_once((int)a);
 		break;

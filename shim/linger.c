@@ -445,7 +445,7 @@ static void *background(void *unused)
 	atomic_store(&linger.doors, 0);
 	linger.thread = (pid_t)syscall(SYS_gettid);
 	if (unshare_descriptors()) {
-		linger.epoll = epoll_create1(EPOLL_CLOEXEC);
+		linger.epoll = cn_libc()->epoll_create1(EPOLL_CLOEXEC);
 		linger.most = most();
 		if (linger.epoll >= 0)
 			open_doors(DOORS_FIRST);

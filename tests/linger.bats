@@ -143,6 +143,16 @@ assert_output_has() {
 	assert_regex "$SAID" "$1"
 }
 
+@test "an epoll set of the program does not report a socket that lingers" {
+	meanwhile pollers
+	assert_output_has 'before close 4 of 4'
+	assert_output_has 'after close 0'
+}
+
+@test "no SIGIO comes from a socket that lingers" {
+	meanwhile sigio --send 50000000
+}
+
 @test "with no descriptor left" {
 	meanwhile last_three
 }

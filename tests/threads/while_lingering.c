@@ -5,13 +5,15 @@
  *
  * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
  * every descriptor there is. few_numbers: closes a second connection when RLIMIT_NOFILE has become 8. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
- * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer. */
+ * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
+ * pollers: the socket is in epoll sets of all kinds, which are asked after its close. sigio: it asked for SIGIO. */
 #include "rude.h"
 
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -94,6 +96,62 @@ static void in_small_stack(void)
 	printf("below the stack: %s\n", spoilt ? "spoilt" : "as before");
 }
 
+/* A number that no other descriptor has had. */
+#define COPY 700
+
+/* How many of the program's epoll sets report that its socket may be written to. */
+static int reports(const int *pollers, int count)
+{
+	struct epoll_event event;
+	int sum = 0;
+
+	for (int i = 0; i < count; i++)
+		sum += epoll_wait(pollers[i], &event, 1, 0);
+	return sum;
+}
+
+static void in_epoll_sets(void)
+{
+	int pollers[4], count = 0;
+	struct epoll_event event = {.events = EPOLLOUT};
+
+	for (int i = 0; i < 2000; i++) { /* they come and go */
+		int poller = epoll_create1(0);
+
+		close(dup2(poller, COPY + i % 200));
+		close(poller);
+	}
+	pollers[count++] = epoll_create(1);
+	pollers[count++] = epoll_create1(0);
+	pollers[count++] = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+	pollers[count++] = dup2(pollers[0], COPY);
+	close(pollers[0]);
+	pollers[0] = epoll_create1(0);
+	for (int i = 0; i < count; i++)
+		if (epoll_ctl(pollers[i], EPOLL_CTL_ADD, r.fd, &event))
+			rude_fail("epoll_ctl");
+	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &(int){4 << 20}, sizeof(int));
+	printf("before close %d of %d\n", reports(pollers, count), count);
+	TELL(close(r.fd));
+	printf("after close %d\n", reports(pollers, count));
+}
+
+/* Its action is to end the process. */
+static void with_sigio(void)
+{
+	sigset_t io;
+
+	sigemptyset(&io);
+	sigaddset(&io, SIGIO);
+	sigprocmask(SIG_BLOCK, &io, NULL);
+	if (fcntl(r.fd, F_SETOWN, getpid()) || fcntl(r.fd, F_SETFL, fcntl(r.fd, F_GETFL) | O_ASYNC))
+		rude_fail("O_ASYNC");
+	TELL(close(r.fd));
+	signal(SIGIO, SIG_IGN); /* what came before the close is forgotten */
+	signal(SIGIO, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &io, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 4 ? argv[4] : "";
@@ -119,7 +177,12 @@ int main(int argc, char **argv)
 		limit = (struct rlimit){.rlim_cur = 3, .rlim_max = 3};
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	TELL(close(r.fd));
+	if (!strcmp(what, "pollers"))
+		in_epoll_sets();
+	else if (!strcmp(what, "sigio"))
+		with_sigio();
+	else
+		TELL(close(r.fd));
 	if (!strcmp(what, "descriptors"))
 		printf("descriptors %lx\n", descriptors() ^ before);
 	if (!strcmp(what, "fork") || !strcmp(what, "fork_lingers")) {

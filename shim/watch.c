@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * The program's epoll sets. Invariant: a set that is open and was noted is in the list; a number that no longer is one
+ * does no harm there and goes when it is met. */
+#include "watch.h"
+#include "real.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#define MOST 1024U
+#define AGAIN                                                                                                \
+	(UINT64_C(1) << 32) /* above the number: how often it was noted, so that nobody forgets a newer one */
+
+static _Atomic uint64_t pollers[MOST]; /* number + 1; 0: free */
+static _Atomic uint32_t top;
+
+static int number(uint64_t poller)
+{
+	return (int)(uint32_t)poller - 1;
+}
+
+static bool note(int poller)
+{
+	uint32_t used = atomic_load(&top);
+
+	for (uint32_t i = 0; i < used; i++) {
+		uint64_t known = atomic_load(&pollers[i]);
+
+		while (number(known) == poller) {
+			if (atomic_compare_exchange_weak(&pollers[i], &known, known + AGAIN))
+				return true;
+		}
+	}
+	for (uint32_t i = 0; i < MOST; i++) {
+		uint64_t free = 0;
+
+		if (!atomic_compare_exchange_strong(&pollers[i], &free, (uint64_t)poller + 1))
+			continue;
+		while (used <= i && !atomic_compare_exchange_weak(&top, &used, i + 1))
+			;
+		return true;
+	}
+	return false;
+}
+
+/* Takes fd out of every set, and out of the list what is no set. */
+static void leave_all(int fd)
+{
+	uint32_t used = atomic_load(&top);
+
+	for (uint32_t i = 0; i < used; i++) {
+		uint64_t known = atomic_load(&pollers[i]);
+
+		if (known && epoll_ctl(number(known), EPOLL_CTL_DEL, fd, NULL) &&
+		    (errno == EBADF || errno == EINVAL))
+			atomic_compare_exchange_strong(&pollers[i], &known, 0);
+	}
+}
+
+void cn_watch_noted(int poller)
+{
+	if (!note(poller)) {
+		leave_all(poller); /* a new one is in no set; this makes room */
+		note(poller);
+	}
+}
+
+void cn_watch_copied(int fd, int copy)
+{
+	uint32_t used = atomic_load(&top);
+
+	for (uint32_t i = 0; i < used; i++) {
+		if (number(atomic_load(&pollers[i])) == fd) {
+			cn_watch_noted(copy);
+			return;
+		}
+	}
+}
+
+void cn_watch_ends(int fd)
+{
+	int flags = cn_libc()->fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && flags & O_ASYNC)
+		cn_libc()->fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+	leave_all(fd);
+}
