@@ -312,10 +312,13 @@ static bool open_door(uint32_t number)
 
 	linger.at_door[number] = (struct pollfd){.fd = door, .events = POLLIN};
 	linger.address_length[number] = sizeof(linger.address[number]);
-	return door >= 0 && !bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
-	       !getsockname(door, (struct sockaddr *)&linger.address[number],
-			    &linger.address_length[number]) &&
-	       !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &event);
+	if (door >= 0 && !bind(door, (struct sockaddr *)&any, sizeof(sa_family_t)) &&
+	    !getsockname(door, (struct sockaddr *)&linger.address[number], &linger.address_length[number]) &&
+	    !epoll_ctl(linger.epoll, EPOLL_CTL_ADD, door, &event))
+		return true;
+	if (door >= 0)
+		cn_libc()->close(door);
+	return false;
 }
 
 /* Where numbers are few, they are for sockets. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * How long one close() or SSL_free() can take in a program with an event loop: COUNT connections in an epoll set, all with
  * unread input, three of four with a peer that has stalled and bytes that it has not taken; one of four has a send buffer
- * without room for an alert.
+ * without room for an alert. Last, for comparison, what it takes at least to hand a socket over to a thread that has a
+ * descriptor table of its own, with no descriptor left behind: a socket, a message with a descriptor, a close.
  *
  *     close_latency COUNT */
 #include "bench.h"
 
 #include <sys/epoll.h>
+#include <sys/un.h>
 
 static const char block[1 << 16];
 
@@ -22,6 +24,44 @@ static void report(const char *call, double *samples, size_t count)
 	printf("%s median %.0f\n", call, quantile(samples, count, 0.5));
 	printf("%s p99 %.0f\n", call, quantile(samples, count, 0.99));
 	printf("%s max %.0f\n", call, quantile(samples, count, 1));
+}
+
+static void hand_over(int fd, double *samples, size_t count)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {.room = {0}};
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	socklen_t size = sizeof(name);
+	char word = 0;
+	struct iovec part = {.iov_base = &word, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room};
+	int door = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	if (bind(door, (struct sockaddr *)&name, sizeof(sa_family_t)) ||
+	    getsockname(door, (struct sockaddr *)&name, &size))
+		rude_fail("bind");
+	for (size_t i = 0; i < count; i++) {
+		double start = now_ns();
+		int out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), got;
+
+		message.msg_name = &name;
+		message.msg_namelen = size;
+		message.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){
+			.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
+		if (sendmsg(out, &message, MSG_DONTWAIT) != 1)
+			rude_fail("sendmsg");
+		close(out);
+		samples[i] = now_ns() - start;
+		if (recvmsg(door, &message, 0) != 1)
+			rude_fail("recvmsg");
+		memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(got));
+		close(got);
+	}
+	close(door);
 }
 
 int main(int argc, char **argv)
@@ -67,6 +107,8 @@ int main(int argc, char **argv)
 	}
 	report("close", closes, count);
 	report("SSL_free", frees, count);
+	hand_over(poller, closes, count);
+	report("hand_over", closes, count);
 	fflush(stdout);
 	rude_vanish(); /* nothing is owed to a peer that reads nothing */
 }
