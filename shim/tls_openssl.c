@@ -384,8 +384,9 @@ static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 	o->BIO_up_ref(old);
 	o->BIO_up_ref(held);
 	o->SSL_set0_wbio(ssl, held);
+	/* SSL_get_error asks the BIO, which may also be the one that the call reads from. */
+	o->BIO_clear_flags(old, BIO_RETRY_FLAGS);
 	ret = o->tls.real.SSL_shutdown(ssl);
-	o->BIO_clear_flags(old, BIO_RETRY_FLAGS); /* SSL_get_error asks the BIO */
 	o->BIO_set_flags(old, o->BIO_test_flags(held, BIO_RETRY_FLAGS));
 	o->SSL_set0_wbio(ssl, old);
 	o->BIO_free(held);

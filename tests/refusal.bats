@@ -57,6 +57,12 @@ speaks_anyway() {
 	speaks_anyway CLOSENOTIFY_EXIT=always exit_3
 }
 
+@test "shutdown_until_answered: who waits for the peer's goodbye is told what to wait for" {
+	JUDGE_ARGS=(--read-pause-ms 20 --rcvbuf 8192)
+	unchanged shutdown_until_answered closed
+	assert_regex "$SAID" 'SSL_shutdown: 1$'
+}
+
 @test "quiet_shutdown: SSL_shutdown in quiet mode" {
 	unchanged quiet_shutdown truncated
 	speaks_anyway CLOSENOTIFY_QUIET=override quiet_shutdown
