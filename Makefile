@@ -159,8 +159,7 @@ proofs: needs-test ## the model by SPIN, and the races with each check taken out
 
 peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (an hour, 2 GB)
 	@tests/needs unshare=util-linux
-	@CN_BUILD=$(abspath $(BUILD)) tests/cpython
-	@CN_BUILD=$(abspath $(BUILD)) tests/peers
+	@status=0; export CN_BUILD=$(abspath $(BUILD)); tests/cpython || status=1; tests/peers || status=1; exit $$status
 
 coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
