@@ -32,6 +32,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range /* Debian 11's headers */
+#define SYS_close_range 436
+#endif
+
 #define PUBLIC __attribute__((visibility("default")))
 
 enum { LESS = -1 }; /* not an error: only a part of it is sent or written */
