@@ -89,6 +89,18 @@ fails() {
 	fails getsockopt 2 3 linger_zero
 }
 
+@test "a send fails for the moment: the rest of the goodbye follows, and never stands half before FIN" {
+	local program seed
+	for program in close_only free_then_close unix_socketpair; do
+		play '' client 1.3 "$program" 1000
+		assert_equal "$(field order "$RESULT")" '["handshake","data","fin"]'
+		for seed in {1..6}; do
+			STORM_ONLY=send STORM_FAULTS="$seed 2 -" play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 "$program" 1000
+			assert_equal "$(field order "$RESULT")" '["handshake","data","close_notify","fin"]'
+		done
+	done
+}
+
 @test "make soak refuses what is no time" {
 	local value
 	for value in abc 0 59 -60 1e3 '60 5' 99999999; do
