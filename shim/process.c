@@ -266,7 +266,8 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 
 		if (!pid || pid == cn_process_page->pid)
 			continue;
-		if (pid == PENDING || (!gone(pid) && has_socket(pid, status.st_ino)))
+		/* Asked twice: of one that dies in between /proc shows nothing that is certain. */
+		if (pid == PENDING || (!gone(pid) && has_socket(pid, status.st_ino) && !gone(pid)))
 			return true;
 	}
 	return false;

@@ -89,6 +89,13 @@ fails() {
 	fails getsockopt 2 3 linger_zero
 }
 
+@test "a child that dies while the library looks whether it holds the socket holds none" {
+	play '' client 1.3 child_empties_itself 1000
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	STORM_KILLS='' STORM_FAULTS='1 0 -' play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 child_empties_itself 1000
+	assert_equal "$(verdict_of "$RESULT")" closed
+}
+
 @test "a send fails for the moment: the rest of the goodbye follows, and never stands half before FIN" {
 	local program seed
 	for program in close_only free_then_close unix_socketpair; do
