@@ -294,8 +294,10 @@ static void share_before_fork(struct cn_conn *conn)
 		return;
 	if (!conn->share) {
 		conn->share = new_share();
-		if (!conn->share)
-			return; /* then the child is no holder that we know of, see adopt_after_fork */
+		if (!conn->share) { /* without memory to tell who holds it somebody always does */
+			cn_conn_note(conn, CN_HANDED_OVER);
+			return;
+		}
 		enlist(conn->share, self, 0);
 	}
 	if (!enlist(conn->share, PENDING, 0)) {

@@ -83,6 +83,15 @@ fails() {
 	fails mmap 2 4 ssl_shutdown_then_close # not for that of descriptors
 }
 
+@test "no memory at a fork: the parent says no goodbye while its child may still speak" {
+	local seed
+	JUDGE_ARGS=(--silent-end)
+	for seed in {1..6}; do
+		STORM_ONLY=mmap STORM_FAULTS="$seed 3 -" play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 child_inherits_then_rude 1000
+		assert_equal "$(field bytes "$RESULT") status $STATUS" "2000 status 0"
+	done
+}
+
 @test "the kernel does not answer: SSL_shutdown is the program's own, and a reset stays a reset" {
 	JUDGE_ARGS=(--silent-end)
 	fails getsockopt 2 4 ssl_shutdown_then_close
