@@ -62,7 +62,7 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how,
 	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed))
 		return false;
 	sent = deliver(fd, sealed.bytes, sealed.length);
-	if (sent < sealed.length && errno == EAGAIN)
+	if (sent < sealed.length && !cn_socket_over(errno))
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
 		cn_conn_note(conn, CN_SAID_BY_SHIM);
@@ -77,6 +77,8 @@ static void send_rest(struct cn_conn *conn, int fd)
 	size_t sent = deliver(fd, conn->rest, conn->rest_length);
 
 	conn->rest_length -= (uint32_t)sent;
+	if (conn->rest_length && cn_socket_over(errno))
+		conn->rest_length = 0;
 	memmove(conn->rest, conn->rest + sent, conn->rest_length);
 }
 
@@ -98,10 +100,10 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 {
 	bool goodbye_alone = conn->goodbye && before->handed - before->write_shut == conn->goodbye;
 
-	if (!before->tcp || before->reset)
+	if (before->reset)
 		return false;
-	return conn->rest_length ||
-	       (before->owing && !goodbye_alone && !before->peer_shut && cn_socket_unacked(fd) > 0);
+	return conn->rest_length || (before->tcp && before->owing && !goodbye_alone && !before->peer_shut &&
+				     cn_socket_unacked(fd) > 0);
 }
 
 /* A server that answers before it has read the whole request: what comes after close() is answered by RST, the client's

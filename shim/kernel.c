@@ -65,6 +65,11 @@ int cn_socket_error(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) ? errno : error;
 }
 
+bool cn_socket_over(int error)
+{
+	return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == ECONNABORTED;
+}
+
 int cn_socket_unacked(int fd)
 {
 	int bytes = 0;

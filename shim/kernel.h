@@ -39,6 +39,10 @@ int cn_socket_unread(int fd);
 /* Takes the error that waits for the program's next call (SO_ERROR), so only for a socket that is at its end. */
 int cn_socket_error(int fd);
 
+/* The errno of a send: the connection is gone. After any other (no room, no memory, a signal) it is to be tried again, for
+ * what is gone says so by then. */
+bool cn_socket_over(int error);
+
 /* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.
  */
 int cn_socket_unacked(int fd);

@@ -266,13 +266,25 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 
 		if (!pid || pid == cn_process_page->pid)
 			continue;
-		if (pid == PENDING || (!gone(pid) && has_socket(pid, status.st_ino)))
+		/* Asked twice: of one that dies in between /proc shows nothing that is certain. */
+		if (pid == PENDING || (!gone(pid) && has_socket(pid, status.st_ino) && !gone(pid)))
 			return true;
 	}
 	return false;
 }
 
 /* --- fork --- */
+
+/* A program may call system() all day while it is connected. */
+static void strike_the_dead(struct cn_share *share)
+{
+	for (int i = 0; i < CN_HOLDERS && !atomic_load(&share->many); i++) {
+		pid_t pid = atomic_load(&share->holders[i]);
+
+		if (pid && pid != PENDING && pid != cn_process_page->pid && gone(pid))
+			atomic_compare_exchange_strong(&share->holders[i], &pid, 0);
+	}
+}
 
 static void share_before_fork(struct cn_conn *conn)
 {
@@ -282,12 +294,17 @@ static void share_before_fork(struct cn_conn *conn)
 		return;
 	if (!conn->share) {
 		conn->share = new_share();
-		if (!conn->share)
-			return; /* then the child is no holder that we know of, see adopt_after_fork */
+		if (!conn->share) { /* without memory to tell who holds it somebody always does */
+			cn_conn_note(conn, CN_HANDED_OVER);
+			return;
+		}
 		enlist(conn->share, self, 0);
 	}
-	if (!enlist(conn->share, PENDING, 0))
-		atomic_store(&conn->share->many, true);
+	if (!enlist(conn->share, PENDING, 0)) {
+		strike_the_dead(conn->share);
+		if (!enlist(conn->share, PENDING, 0))
+			atomic_store(&conn->share->many, true);
+	}
 	atomic_compare_exchange_strong(&conn->share->speaker, &self,
 				       0); /* what is inherited now is current */
 }

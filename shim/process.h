@@ -13,7 +13,7 @@
 #define SYS_close_range 436
 #endif
 
-#define CN_HOLDERS 12
+#define CN_HOLDERS 30
 
 /* What the processes that hold one connection tell each other, in memory that fork shares. */
 struct cn_share {

@@ -62,6 +62,10 @@ changes() {
 	changes child_empties_itself truncated closed
 }
 
+@test "fork_often: children by the dozen have come and gone" {
+	changes fork_often truncated closed
+}
+
 @test "close_only: the session is never freed" {
 	changes close_only truncated closed
 }

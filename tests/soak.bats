@@ -83,10 +83,38 @@ fails() {
 	fails mmap 2 4 ssl_shutdown_then_close # not for that of descriptors
 }
 
+@test "no memory at a fork: the parent says no goodbye while its child may still speak" {
+	local seed
+	JUDGE_ARGS=(--silent-end)
+	for seed in {1..6}; do
+		STORM_ONLY=mmap STORM_FAULTS="$seed 3 -" play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 child_inherits_then_rude 1000
+		assert_equal "$(field bytes "$RESULT") status $STATUS" "2000 status 0"
+	done
+}
+
 @test "the kernel does not answer: SSL_shutdown is the program's own, and a reset stays a reset" {
 	JUDGE_ARGS=(--silent-end)
 	fails getsockopt 2 4 ssl_shutdown_then_close
 	fails getsockopt 2 3 linger_zero
+}
+
+@test "a child that dies while the library looks whether it holds the socket holds none" {
+	play '' client 1.3 child_empties_itself 1000
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	STORM_KILLS='' STORM_FAULTS='1 0 -' play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 child_empties_itself 1000
+	assert_equal "$(verdict_of "$RESULT")" closed
+}
+
+@test "a send fails for the moment: the rest of the goodbye follows, and never stands half before FIN" {
+	local program seed
+	for program in close_only free_then_close unix_socketpair; do
+		play '' client 1.3 "$program" 1000
+		assert_equal "$(field order "$RESULT")" '["handshake","data","fin"]'
+		for seed in {1..6}; do
+			STORM_ONLY=send STORM_FAULTS="$seed 2 -" play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 "$program" 1000
+			assert_equal "$(field order "$RESULT")" '["handshake","data","close_notify","fin"]'
+		done
+	done
 }
 
 @test "make soak refuses what is no time" {

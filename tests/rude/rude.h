@@ -220,9 +220,14 @@ static inline void rude_nonblocking(int fd)
 /* Until the peer has acknowledged all that was written: then even RST can't take it back. */
 static inline void rude_flushed(int fd)
 {
-	for (int unsent = 1; unsent > 0; usleep(1000))
+	struct pollfd gone = {.fd = fd};
+
+	for (int unsent = 1; unsent > 0;) {
 		if (ioctl(fd, SIOCOUTQ, &unsent))
 			rude_fail("SIOCOUTQ");
+		if (unsent && poll(&gone, 1, 1) > 0) /* by RST: what was not acknowledged stays so */
+			rude_fail("reset");
+	}
 }
 
 /* Carries what has come from one end to the other; false once it has carried the end. */

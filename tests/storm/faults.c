@@ -7,6 +7,7 @@
  *     STORM_MET=FILE                   looks at the socket's end: t a signal every 200 us, without SA_RESTART;
  *                                      d no descriptor is left; m one malloc in RATE returns NULL; else -
  *     STORM_ONLY=CALL                  no other call fails
+ *     STORM_KILLS=                     a process whose descriptors the library is about to look at dies first
  *     STORM_TELLS=                     each that is met, to stderr, and where */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <link.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -87,7 +89,7 @@ static uint64_t seed;
 static uint32_t rate;
 static char what = '-';
 static const char *only;
-static bool tells;
+static bool kills, tells;
 static _Atomic uint64_t drawn;
 static _Atomic bool ending, active;
 
@@ -335,6 +337,19 @@ PUBLIC void *mmap(void *at, size_t length, int protection, int flags, int fd, of
 	return FAILS("mmap") ? MAP_FAILED : REAL(mmap)(at, length, protection, flags, fd, offset);
 }
 
+static void kill_named(const char *path)
+{
+	pid_t pid;
+	char last;
+
+	if (sscanf(path, "/proc/%d/f%c", &pid, &last) != 2)
+		return;
+	signal(SIGCHLD, SIG_IGN); /* nothing is left of a child */
+	kill(pid, SIGKILL);
+	while (!kill(pid, 0))
+		sched_yield();
+}
+
 PUBLIC int open(const char *path, int flags, ...)
 {
 	bool ours = BY_LIBRARY;
@@ -345,6 +360,8 @@ PUBLIC int open(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode = va_arg(args, unsigned int);
 	va_end(args);
+	if (ours && kills)
+		kill_named(path);
 	if (ours && meets("open"))
 		return -1;
 	ret = REAL(open)(path, flags, mode);
@@ -443,6 +460,7 @@ __attribute__((constructor)) static void start(void)
 		return;
 	seed = given;
 	only = getenv("STORM_ONLY");
+	kills = getenv("STORM_KILLS");
 	tells = getenv("STORM_TELLS");
 	fd = path ? REAL(open)(path, O_RDWR | O_CLOEXEC) : -1;
 	if (fd >= 0) {

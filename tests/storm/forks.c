@@ -5,6 +5,8 @@
  *     forks PORT TLS N CHILDREN SEED */
 #include "../rude/rude.h"
 
+#include <sys/prctl.h>
+
 static void __attribute__((noreturn)) live(struct rude *r, unsigned int way)
 {
 	static char *const words[] = {"true", NULL};
@@ -43,6 +45,7 @@ int main(int argc, char **argv)
 	struct rude r = rude_meet(argc, argv);
 	int children = argc > 4 ? atoi(argv[4]) : 20;
 
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* waits for the grandchildren as well */
 	srand(argc > 5 ? (unsigned int)atoi(argv[5]) : 1);
 	for (int i = 0; i < children; i++) {
 		unsigned int way = (unsigned int)rand() >> 8;
