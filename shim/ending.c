@@ -188,6 +188,13 @@ static void look_closer(const struct cn_conn *conn, int fd, struct cn_socket *so
 	}
 }
 
+/* The program's own FIN went before what the socket could not take of our alert: the peer hears of no goodbye. */
+static void forget_goodbye(struct cn_conn *conn)
+{
+	conn->rest_length = 0;
+	atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_SAID_BY_SHIM | CN_TRIED));
+}
+
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
  */
 static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status,
@@ -210,6 +217,8 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		fd = copy;
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, conn->goodbye || cn_conn_has(conn, CN_MATCHED), &socket);
+	if (conn->rest_length && socket.write_shut)
+		forget_goodbye(conn);
 	if (last && socket.open)
 		look_closer(conn, fd, &socket);
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);

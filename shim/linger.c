@@ -99,6 +99,7 @@ static struct {
 	int top; /* no number from here on is used */
 	uint32_t count, most;
 	int epoll;
+	bool stuck; /* a letter lies there and can't be taken */
 } linger;
 
 static int64_t now_ms(void)
@@ -131,17 +132,20 @@ static void begin(struct held *h, uint64_t cookie, size_t rest, bool talking)
 	};
 }
 
-/* The rest of an alert, then FIN. */
-static void push_rest(struct held *h, int fd, unsigned char *alert)
+/* The rest of an alert, then FIN. False if the connection is gone. */
+static bool push_rest(struct held *h, int fd, unsigned char *alert)
 {
-	ssize_t put;
+	while (h->rest) {
+		ssize_t put = send(fd, alert, h->rest, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
 
-	while (h->rest && (put = send(fd, alert, h->rest, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE)) > 0) {
+		if (put <= 0)
+			return !cn_socket_over(errno);
 		h->rest -= (size_t)put;
 		memmove(alert, alert + put, h->rest);
 		if (!h->rest)
 			shutdown(fd, SHUT_WR);
 	}
+	return true;
 }
 
 /* What the peer sent is thrown away, a bounded lot at a time. Returns 0 at its FIN, -1 if the connection is
@@ -166,8 +170,8 @@ static enum cn_after settled(struct held *h, int fd, unsigned char *alert, int64
 	bool heard = false;
 	int unacked, peer = h->ended ? 0 : discard(fd, &heard);
 
-	if (h->rest)
-		push_rest(h, fd, alert);
+	if (!push_rest(h, fd, alert))
+		return CN_AFTER_RESET;
 	/* After the peer's FIN no data can come that would make close() reset: the kernel delivers the rest
 	 * alone. */
 	h->ended = peer == 0;
@@ -269,8 +273,10 @@ static bool take_letter(int door)
 	struct epoll_event event = {.events = EPOLLIN};
 	int fd = -1;
 
-	if (got < 0)
+	if (got < 0) {
+		linger.stuck |= errno != EAGAIN && errno != EINTR;
 		return false;
+	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
@@ -411,8 +417,9 @@ static void serve(void)
 		int count = epoll_wait(linger.epoll, events, 64, wait);
 		uint32_t open = OPEN, turn = atomic_load(&linger.turn);
 
-		if (turn != seen && !atomic_load(&exit_end))
+		if (count < 0 || linger.stuck || (turn != seen && !atomic_load(&exit_end)))
 			rest();
+		linger.stuck = false;
 		seen = turn;
 		wait = look_around(events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding))

@@ -117,6 +117,17 @@ fails() {
 	done
 }
 
+@test "the program's own FIN goes before the rest of the goodbye: then the record knows of none" {
+	local log=$BATS_TEST_TMPDIR/log program
+	for program in shutdown_wr_then_close shutdown_rdwr_then_close; do
+		CLOSENOTIFY_LOG=json:$log.$program STORM_ONLY=send STORM_FAULTS='1 1 -' \
+			play "$SHIM:$BUILD/tests/storm/faults.so" client 1.3 "$program" 1000
+		assert_equal "$(field '|[.verdict, .bytes] | join(" ")' "$RESULT")" 'truncated 1000'
+		assert_equal "$(jq -r '[.verdict, .our_end, .reason] | join(" ")' "$log.$program")" \
+			'truncated_by_us fin truncated_by_us'
+	done
+}
+
 @test "make soak refuses what is no time" {
 	local value
 	for value in abc 0 59 -60 1e3 '60 5' 99999999; do
