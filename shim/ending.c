@@ -133,8 +133,11 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool talking)
 {
 	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking)) {
-		if (cause != CN_CAUSE_EXIT)
+		if (cause != CN_CAUSE_EXIT) {
 			cn_watch_ends(fd);
+			cn_watch_ends_as(fd, conn->fd);
+			cn_watch_ends_as(fd, conn->closed_before);
+		}
 		return true;
 	}
 	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */

@@ -14,4 +14,7 @@ void cn_watch_copied(int fd, int copy);
  * clobbered. */
 void cn_watch_ends(int fd);
 
+/* Nor by `number`, which was this socket as well and has been closed (-1: none). */
+void cn_watch_ends_as(int fd, int number);
+
 #endif

@@ -149,6 +149,15 @@ assert_output_has() {
 	assert_output_has 'after close 0'
 }
 
+@test "nor does one that has the socket by a number which was closed before another" {
+	local what
+	for what in poller_by_first poller_by_copy; do
+		meanwhile "$what"
+		assert_output_has 'before close 1 of 1'
+		assert_output_has 'after close 0'
+	done
+}
+
 @test "no SIGIO comes from a socket that lingers" {
 	meanwhile sigio --send 50000000
 }

@@ -6,7 +6,8 @@
  * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
  * every descriptor there is. few_numbers: closes a second connection when RLIMIT_NOFILE has become 8. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
  * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
- * pollers: the socket is in epoll sets of all kinds, which are asked after its close. sigio: it asked for SIGIO. */
+ * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one, by a number that is closed before
+ * another. sigio: it asked for SIGIO. */
 #include "rude.h"
 
 #include <dirent.h>
@@ -136,6 +137,21 @@ static void in_epoll_sets(void)
 	printf("after close %d\n", reports(pollers, count));
 }
 
+/* A set keeps a socket until its last number is closed, and by then nothing takes it out. */
+static void in_epoll_set_by_number(bool first)
+{
+	int poller = epoll_create1(0), copy = dup(r.fd);
+	struct epoll_event event = {.events = EPOLLOUT};
+
+	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &(int){4 << 20}, sizeof(int));
+	if (epoll_ctl(poller, EPOLL_CTL_ADD, first ? r.fd : copy, &event))
+		rude_fail("epoll_ctl");
+	close(first ? r.fd : copy);
+	printf("before close %d of 1\n", reports(&poller, 1));
+	TELL(close(first ? copy : r.fd));
+	printf("after close %d\n", reports(&poller, 1));
+}
+
 /* Its action is to end the process. */
 static void with_sigio(void)
 {
@@ -179,6 +195,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "pollers"))
 		in_epoll_sets();
+	else if (!strncmp(what, "poller_by_", 10))
+		in_epoll_set_by_number(!strcmp(what, "poller_by_first"));
 	else if (!strcmp(what, "sigio"))
 		with_sigio();
 	else
