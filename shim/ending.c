@@ -130,8 +130,15 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 }
 
 /* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool talking)
+static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, int wait_s, bool talking)
 {
+	/* SO_LINGER: close() tells the program that the peer has all, or that the time is over. It would not wait for a
+	 * socket that is held elsewhere, and ours must not wait. */
+	if (wait_s && cause != CN_CAUSE_EXIT) {
+		if (cn_linger_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, wait_s) && !talking)
+			return true;
+		cn_socket_wait_no_more(fd);
+	}
 	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking)) {
 		if (cause != CN_CAUSE_EXIT) {
 			cn_watch_ends(fd);
@@ -230,7 +237,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
-		done.lingers = keep_open(conn, fd, cause, done.talking);
+		done.lingers = keep_open(conn, fd, cause, socket.wait_s, done.talking);
 	if (copy >= 0)
 		cn_libc()->close(copy);
 	if (last)

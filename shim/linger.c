@@ -627,19 +627,40 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 
 /* --- in place --- */
 
+static enum cn_after wait_here(struct held *h, int fd, unsigned char *rest, bool until_signal)
+{
+	enum cn_after after;
+	int64_t now;
+
+	while (now = now_ms(), (after = settled(h, fd, rest, now)) == CN_AFTER_NOTHING) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+		if (poll(&readable, 1, (int)(h->next - now)) < 0 && until_signal)
+			break;
+	}
+	return after;
+}
+
 void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length)
+{
+	struct held h;
+
+	begin(&h, cookie, length, false);
+	tell(&h, fd, wait_here(&h, fd, rest, false));
+}
+
+bool cn_linger_seconds(int fd, uint64_t cookie, unsigned char *rest, uint32_t *length, int seconds)
 {
 	enum cn_after after;
 	struct held h;
-	int64_t now;
 
-	begin(&h, cookie, length, false);
-	while (now = now_ms(), (after = settled(&h, fd, rest, now)) == CN_AFTER_NOTHING) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-
-		poll(&readable, 1, (int)(h.next - now));
-	}
-	tell(&h, fd, after);
+	begin(&h, cookie, *length, false);
+	h.idle_end = h.end = h.begun + (int64_t)seconds * 1000;
+	after = wait_here(&h, fd, rest, true);
+	*length = (uint32_t)h.rest;
+	if (after == CN_AFTER_ACKNOWLEDGED || after == CN_AFTER_PEER_END || after == CN_AFTER_RESET)
+		tell(&h, fd, after);
+	return after != CN_AFTER_NOTHING && after != CN_AFTER_TIMEOUT && after != CN_AFTER_IDLE;
 }
 
 void cn_linger_exit_begins(void)

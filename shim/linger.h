@@ -19,6 +19,10 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 /* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
 void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length);
 
+/* As close() itself waits where SO_LINGER is set: at most so many seconds, and not after a signal. `length` is what is left
+ * of the alert. False if there still is something to wait for. */
+bool cn_linger_seconds(int fd, uint64_t cookie, unsigned char *rest, uint32_t *length, int seconds);
+
 /* exit has begun: from here on the total bound holds for everything together. */
 void cn_linger_exit_begins(void);
 

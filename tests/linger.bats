@@ -162,6 +162,28 @@ assert_output_has() {
 	meanwhile sigio --send 50000000
 }
 
+@test "SO_LINGER: close waits until the peer has all" {
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096 --no-tickets)
+	play '' 1.3 while_lingering 300000 waits
+	assert_equal "$STATUS $SAID" $'0 close(r.fd) = 0 errno 0 queue 0\nunacknowledged: none'
+	refute_closed
+	play "$SHIM" 1.3 while_lingering 300000 waits
+	assert_equal "$STATUS $SAID" $'0 close(r.fd) = 0 errno 0 queue 0\nunacknowledged: none'
+	arrived 300000
+}
+
+@test "SO_LINGER: a signal ends the wait, and the background never waits" {
+	local shim
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --no-tickets --timeout-ms 50000)
+	for shim in '' "$SHIM"; do
+		start_peer
+		SAID=$(CLOSENOTIFY_LINGER_MS=200 LD_PRELOAD=$shim timeout 20 \
+			"$THREADS/while_lingering" "$JUDGE_PORT" 1.3 20000 waits_until_signal)
+		assert_equal "$SAID" $'close(r.fd) = 0 errno 0 queue 0\nunacknowledged: some'
+		kill "$JUDGE_PID"
+	done
+}
+
 @test "with no descriptor left" {
 	meanwhile last_three
 }

@@ -7,7 +7,8 @@
  * every descriptor there is. few_numbers: closes a second connection when RLIMIT_NOFILE has become 8. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
  * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
  * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one, by a number that is closed before
- * another. sigio: it asked for SIGIO. */
+ * another. sigio: it asked for SIGIO.
+ * waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged then, as the kernel shows it. */
 #include "rude.h"
 
 #include <dirent.h>
@@ -152,6 +153,45 @@ static void in_epoll_set_by_number(bool first)
 	printf("after close %d\n", reports(&poller, 1));
 }
 
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+/* The send queues of our port. */
+static unsigned int unacknowledged(int port)
+{
+	FILE *table = fopen("/proc/net/tcp", "r");
+	unsigned int sum = 0, found, queue;
+	char line[256];
+
+	if (!table)
+		rude_fail("/proc/net/tcp");
+	while (fgets(line, sizeof(line), table))
+		if (sscanf(line, " %*d: %*x:%x %*x:%*x %*x %x", &found, &queue) == 2 &&
+		    found == (unsigned int)port)
+			sum += queue;
+	fclose(table);
+	return sum;
+}
+
+static void with_linger(bool until_signal)
+{
+	struct linger minute = {.l_onoff = 1, .l_linger = 60};
+	struct sigaction handler = {.sa_handler = nothing};
+	struct sockaddr_in own = {0};
+	socklen_t size = sizeof(own);
+
+	sigaction(SIGALRM, &handler, NULL);
+	if (setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute)) ||
+	    getsockname(r.fd, (struct sockaddr *)&own, &size))
+		rude_fail("SO_LINGER");
+	if (until_signal)
+		alarm(1);
+	TELL(close(r.fd));
+	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
+}
+
 /* Its action is to end the process. */
 static void with_sigio(void)
 {
@@ -197,6 +237,8 @@ int main(int argc, char **argv)
 		in_epoll_sets();
 	else if (!strncmp(what, "poller_by_", 10))
 		in_epoll_set_by_number(!strcmp(what, "poller_by_first"));
+	else if (!strncmp(what, "waits", 5))
+		with_linger(!strcmp(what, "waits_until_signal"));
 	else if (!strcmp(what, "sigio"))
 		with_sigio();
 	else
