@@ -20,6 +20,8 @@
 
 __attribute__((visibility("hidden"))) extern long (*cn_real_syscall)(long number, ...);
 
+static void at_quick_end(void);
+
 /* Before the constructors of everything that is not preloaded. */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -31,6 +33,7 @@ __attribute__((constructor(101))) static void start(void)
 		return;
 	cn_sink_open();
 	cn_event_start();
+	at_quick_exit(at_quick_end);
 }
 
 /* `flushes`: stdio's streams are written out after this. */
@@ -50,6 +53,14 @@ static void leaving_at_once(int status)
 {
 	if (!cn_inside && !cn_confined && !cn_in_handler())
 		leaving(status, false);
+}
+
+/* The first to be registered, so the last to be called: what the program registered may still speak. */
+static _Atomic int quick_status;
+
+static void at_quick_end(void)
+{
+	leaving_at_once(atomic_load(&quick_status));
 }
 
 static void at_exit(int status, void *unused)
@@ -150,7 +161,7 @@ EXPORT void _Exit(int status)
 
 EXPORT void quick_exit(int status)
 {
-	leaving_at_once(status);
+	atomic_store(&quick_status, status);
 	cn_libc()->quick_exit(status);
 	__builtin_unreachable();
 }
