@@ -185,6 +185,21 @@ static bool forks(long number, long first, long second)
 	}
 }
 
+/* Without a filter to install it only asks whether that would do. */
+static bool make_way_for_filter(long operation, long flags, long filter)
+{
+	struct cn_guard guard;
+	bool stopped;
+
+	if (operation != SECCOMP_SET_MODE_FILTER || !((unsigned long)flags & SECCOMP_FILTER_FLAG_TSYNC) ||
+	    !filter || cn_inside || !cn_process_is_real())
+		return false;
+	guard = cn_guard_enter();
+	stopped = cn_linger_stop();
+	cn_guard_leave(guard);
+	return stopped;
+}
+
 int close_range(unsigned int first, unsigned int last, int flags); /* not declared by glibc before 2.34 */
 
 /* Which calls come to cn_by_number. */
@@ -203,7 +218,7 @@ __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBE
 __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long a, long b, long c, long d,
 							      long e, long f)
 {
-	bool is_fork = forks(number, a, b);
+	bool is_fork = forks(number, a, b), stopped = false;
 	long ret;
 
 	switch (number) {
@@ -222,12 +237,17 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	case SYS_exit_group:
 		leaving_at_once((int)a);
 		break;
+	case SYS_seccomp:
+		stopped = make_way_for_filter(a, b, c);
+		break;
 	}
 	if (is_fork)
 		cn_raw_fork_begins();
 	ret = cn_libc()->syscall(number, a, b, c, d, e, f);
 	if (is_fork)
 		cn_raw_fork_over(ret < 0);
+	if (stopped && ret != 0)
+		cn_linger_allow();
 	if (number == SYS_seccomp && ret == 0 &&
 	    (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER))
 		cn_confined = true;

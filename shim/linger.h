@@ -29,6 +29,12 @@ void cn_linger_exit_begins(void);
 /* main is about to call pthread_exit: finishes, ends the background and starts none again. */
 void cn_linger_end_for_good(void);
 
+/* The program is about to bind all its threads by a seccomp filter, which may kill for a system call of ours: ends the
+ * background at once, with what it holds, as if the program's close had been the last. Starts none until allowed again. False if none was
+ * allowed before. */
+bool cn_linger_stop(void);
+void cn_linger_allow(void);
+
 /* For exit: waits for what the background still holds, within CLOSENOTIFY_TIMEOUT_MS from now. */
 void cn_linger_finish(void);
 

@@ -184,6 +184,17 @@ assert_output_has() {
 	done
 }
 
+@test "a seccomp filter for all threads binds none of the library's: it might kill for what that does" {
+	local shim
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096)
+	for shim in '' "$SHIM"; do
+		play "$shim" 1.3 while_lingering 300000 under_filter
+		assert_equal "$STATUS" 0
+		assert_output_has 'program\) = 0 errno 0'
+		assert_output_has 'threads 1$'
+	done
+}
+
 @test "with no descriptor left" {
 	meanwhile last_three
 }

@@ -8,6 +8,7 @@
  * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
  * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one, by a number that is closed before
  * another. sigio: it asked for SIGIO.
+ * under_filter: it installs a seccomp filter for all threads.
  * waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged then, as the kernel shows it. */
 #include "rude.h"
 
@@ -192,6 +193,24 @@ static void with_linger(bool until_signal)
 	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
 }
 
+/* A filter that allows all, for all threads: whom does it bind? */
+static void under_filter(void)
+{
+	struct sock_filter rule = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = {.len = 1, .filter = &rule};
+	DIR *tasks;
+	int threads = -2; /* . and .. */
+
+	TELL(close(r.fd));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		rude_fail("PR_SET_NO_NEW_PRIVS");
+	TELL(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program));
+	tasks = opendir("/proc/self/task");
+	while (tasks && readdir(tasks))
+		threads++;
+	printf("threads %d\n", threads);
+}
+
 /* Its action is to end the process. */
 static void with_sigio(void)
 {
@@ -239,6 +258,8 @@ int main(int argc, char **argv)
 		in_epoll_set_by_number(!strcmp(what, "poller_by_first"));
 	else if (!strncmp(what, "waits", 5))
 		with_linger(!strcmp(what, "waits_until_signal"));
+	else if (!strcmp(what, "under_filter"))
+		under_filter();
 	else if (!strcmp(what, "sigio"))
 		with_sigio();
 	else
