@@ -164,10 +164,10 @@ int cn_hold_socket(const struct cn_conn *conn)
 		return -1;
 	if (!atomic_load(&high))
 		atomic_store(&high, cn_high_fd());
-	copy = cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, atomic_load(&high));
+	copy = cn_copy_for_now(conn->fd, atomic_load(&high));
 	if (copy < 0) { /* the limit may have been lowered */
 		atomic_store(&high, cn_high_fd());
-		copy = cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, atomic_load(&high));
+		copy = cn_copy_for_now(conn->fd, atomic_load(&high));
 	}
 	return copy;
 }
@@ -239,7 +239,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.at_risk)
 		done.lingers = keep_open(conn, fd, cause, socket.wait_s, done.talking);
 	if (copy >= 0)
-		cn_libc()->close(copy);
+		cn_copy_over(copy);
 	if (last)
 		cn_event_end(conn, &(struct cn_end){.cause = cause,
 						    .plan = plan,
