@@ -277,7 +277,7 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 			cn_conn_note(conn, CN_FIN_SENT);
 		if (last && conn->share)
 			cn_share_leave(conn->share);
-		if (closes)
+		if (closes && !atomic_load(&cn_tables_differ)) /* else its cookie tells, whoever comes next */
 			cn_conn_remove(conn, fd);
 	}
 	if (claimed)

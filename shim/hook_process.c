@@ -22,6 +22,9 @@ __attribute__((visibility("hidden"))) extern long (*cn_real_syscall)(long number
 
 static void at_quick_end(void);
 
+/* glibc 2.32; older ones count as threaded. */
+extern char __libc_single_threaded __attribute__((weak));
+
 /* Before the constructors of everything that is not preloaded. */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -133,6 +136,21 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	return child;
 }
 
+/* A thread that takes a descriptor table of its own is one more who holds what is open now. */
+EXPORT int unshare(int flags)
+{
+	bool holds = flags & CLONE_FILES && !(&__libc_single_threaded && __libc_single_threaded);
+
+	if (!holds || cn_inside || !cn_process_is_real())
+		return cn_libc()->unshare(flags);
+	cn_raw_fork_begins();
+	flags = cn_libc()->unshare(flags);
+	cn_raw_fork_over(flags < 0);
+	if (flags == 0)
+		atomic_store(&cn_tables_differ, true);
+	return flags;
+}
+
 EXPORT void pthread_exit(void *value)
 {
 	if (!cn_inside && gettid() == getpid()) {
@@ -205,8 +223,9 @@ int close_range(unsigned int first, unsigned int last, int flags); /* not declar
 /* Which calls come to cn_by_number. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
-	[SYS_close] = 1,        [SYS_close_range] = 1, [SYS_shutdown] = 1, [SYS_exit_group] = 1,
-	[SYS_seccomp] = 1,      [SYS_clone] = 1,       [SYS_clone3] = 1,   [SYS_epoll_create1] = 1,
+	[SYS_close] = 1,        [SYS_close_range] = 1,   [SYS_shutdown] = 1,
+	[SYS_exit_group] = 1,   [SYS_seccomp] = 1,       [SYS_clone] = 1,
+	[SYS_clone3] = 1,       [SYS_epoll_create1] = 1, [SYS_unshare] = 1,
 #ifdef SYS_fork
 	[SYS_fork] = 1,
 #endif
@@ -228,6 +247,8 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 		return close_range((unsigned int)a, (unsigned int)b, (int)c);
 	case SYS_shutdown:
 		return shutdown((int)a, (int)b);
+	case SYS_unshare:
+		return unshare((int)a);
 	case SYS_epoll_create1:
 		return epoll_create1((int)a);
 #ifdef SYS_epoll_create

@@ -272,6 +272,8 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 	return false;
 }
 
+_Atomic bool cn_tables_differ;
+
 /* --- copies --- */
 
 #define COPIES   64   /* by number: those of one instant lie side by side */
