@@ -100,5 +100,6 @@ void cn_watch_ends(int fd)
 
 	if (flags >= 0 && flags & O_ASYNC)
 		cn_libc()->fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+	cn_libc()->fcntl(fd, F_SETOWN, 0); /* SIGURG comes without O_ASYNC */
 	leave_all(fd);
 }

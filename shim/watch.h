@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What watches descriptors for the program: its epoll sets, and SIGIO. A socket that outlives the program's close would go
+ * What watches descriptors for the program: its epoll sets, SIGIO and SIGURG. A socket that outlives the program's close would go
  * on being reported by both, by a number that the program has closed (epoll(7), question 6). */
 #ifndef CN_WATCH_H
 #define CN_WATCH_H

@@ -162,6 +162,16 @@ assert_output_has() {
 	meanwhile sigio --send 50000000
 }
 
+@test "nor SIGURG" {
+	local shim
+	JUDGE_ARGS=(--no-tickets)
+	for shim in '' "$SHIM"; do
+		play "$shim" 1.3 urgent_while_lingering 150000
+		assert_output_has 'SIGURG 0$'
+	done
+	arrived 150000
+}
+
 @test "SO_LINGER: close waits until the peer has all" {
 	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096 --no-tickets)
 	play '' 1.3 while_lingering 300000 waits
