@@ -169,6 +169,7 @@ bool cn_conn_remove(struct cn_conn *conn, int fd)
 
 	if (!slot || !atomic_compare_exchange_strong(slot, &index, 0))
 		return false;
+	atomic_store(&conn->closed_before, fd);
 	atomic_fetch_sub(&conn->descriptors, 1);
 	cn_conn_drop(conn);
 	return true;
@@ -231,6 +232,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->process = cn_process();
 	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
+	atomic_store(&conn->closed_before, -1);
 	conn->rest_length = 0;
 	conn->handed = conn->produced = conn->goodbye = 0;
 	conn->share = NULL;

@@ -74,6 +74,8 @@ struct cn_conn {
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;
+	_Atomic int
+		closed_before; /* a number that was this socket until it was closed before others; -1: none */
 	struct cn_label *label; /* NULL without a log */
 	unsigned char *rest; /* of our alert, when the socket could not take it all: CN_REST_MOST bytes, NULL
 				if never */

@@ -130,11 +130,21 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 }
 
 /* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, bool talking)
+static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, int wait_s, bool talking)
 {
+	/* SO_LINGER: close() tells the program that the peer has all, or that the time is over. It would not wait for a
+	 * socket that is held elsewhere, and ours must not wait. */
+	if (wait_s && cause != CN_CAUSE_EXIT) {
+		if (cn_linger_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, wait_s) && !talking)
+			return true;
+		cn_socket_wait_no_more(fd);
+	}
 	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking)) {
-		if (cause != CN_CAUSE_EXIT)
+		if (cause != CN_CAUSE_EXIT) {
 			cn_watch_ends(fd);
+			cn_watch_ends_as(fd, conn->fd);
+			cn_watch_ends_as(fd, conn->closed_before);
+		}
 		return true;
 	}
 	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
@@ -154,10 +164,10 @@ int cn_hold_socket(const struct cn_conn *conn)
 		return -1;
 	if (!atomic_load(&high))
 		atomic_store(&high, cn_high_fd());
-	copy = cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, atomic_load(&high));
+	copy = cn_copy_for_now(conn->fd, atomic_load(&high));
 	if (copy < 0) { /* the limit may have been lowered */
 		atomic_store(&high, cn_high_fd());
-		copy = cn_libc()->fcntl(conn->fd, F_DUPFD_CLOEXEC, atomic_load(&high));
+		copy = cn_copy_for_now(conn->fd, atomic_load(&high));
 	}
 	return copy;
 }
@@ -236,9 +246,9 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
-		done.lingers = keep_open(conn, fd, cause, done.talking);
+		done.lingers = keep_open(conn, fd, cause, socket.wait_s, done.talking);
 	if (copy >= 0)
-		cn_libc()->close(copy);
+		cn_copy_over(copy);
 	if (last)
 		cn_event_end(conn, &(struct cn_end){.cause = cause,
 						    .plan = plan,
@@ -276,7 +286,7 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 			cn_conn_note(conn, CN_FIN_SENT);
 		if (last && conn->share)
 			cn_share_leave(conn->share);
-		if (closes)
+		if (closes && !atomic_load(&cn_tables_differ)) /* else its cookie tells, whoever comes next */
 			cn_conn_remove(conn, fd);
 	}
 	if (claimed)

@@ -375,7 +375,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing)
 		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
 	if (copy >= 0)
-		cn_libc()->close(copy);
+		cn_copy_over(copy);
 	errno = guard.error;
 	if (!gone)
 		note_shutdown(conn, ssl, ret, &before);

@@ -20,6 +20,11 @@
 
 __attribute__((visibility("hidden"))) extern long (*cn_real_syscall)(long number, ...);
 
+static void at_quick_end(void);
+
+/* glibc 2.32; older ones count as threaded. */
+extern char __libc_single_threaded __attribute__((weak));
+
 /* Before the constructors of everything that is not preloaded. */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -31,6 +36,7 @@ __attribute__((constructor(101))) static void start(void)
 		return;
 	cn_sink_open();
 	cn_event_start();
+	at_quick_exit(at_quick_end);
 }
 
 /* `flushes`: stdio's streams are written out after this. */
@@ -50,6 +56,14 @@ static void leaving_at_once(int status)
 {
 	if (!cn_inside && !cn_confined && !cn_in_handler())
 		leaving(status, false);
+}
+
+/* The first to be registered, so the last to be called: what the program registered may still speak. */
+static _Atomic int quick_status;
+
+static void at_quick_end(void)
+{
+	leaving_at_once(atomic_load(&quick_status));
 }
 
 static void at_exit(int status, void *unused)
@@ -122,6 +136,21 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	return child;
 }
 
+/* A thread that takes a descriptor table of its own is one more who holds what is open now. */
+EXPORT int unshare(int flags)
+{
+	bool holds = flags & CLONE_FILES && !(&__libc_single_threaded && __libc_single_threaded);
+
+	if (!holds || cn_inside || !cn_process_is_real())
+		return cn_libc()->unshare(flags);
+	cn_raw_fork_begins();
+	flags = cn_libc()->unshare(flags);
+	cn_raw_fork_over(flags < 0);
+	if (flags == 0)
+		atomic_store(&cn_tables_differ, true);
+	return flags;
+}
+
 EXPORT void pthread_exit(void *value)
 {
 	if (!cn_inside && gettid() == getpid()) {
@@ -150,7 +179,7 @@ EXPORT void _Exit(int status)
 
 EXPORT void quick_exit(int status)
 {
-	leaving_at_once(status);
+	atomic_store(&quick_status, status);
 	cn_libc()->quick_exit(status);
 	__builtin_unreachable();
 }
@@ -174,13 +203,29 @@ static bool forks(long number, long first, long second)
 	}
 }
 
+/* Without a filter to install it only asks whether that would do. */
+static bool make_way_for_filter(long operation, long flags, long filter)
+{
+	struct cn_guard guard;
+	bool stopped;
+
+	if (operation != SECCOMP_SET_MODE_FILTER || !((unsigned long)flags & SECCOMP_FILTER_FLAG_TSYNC) ||
+	    !filter || cn_inside || !cn_process_is_real())
+		return false;
+	guard = cn_guard_enter();
+	stopped = cn_linger_stop();
+	cn_guard_leave(guard);
+	return stopped;
+}
+
 int close_range(unsigned int first, unsigned int last, int flags); /* not declared by glibc before 2.34 */
 
 /* Which calls come to cn_by_number. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
-	[SYS_close] = 1,        [SYS_close_range] = 1, [SYS_shutdown] = 1, [SYS_exit_group] = 1,
-	[SYS_seccomp] = 1,      [SYS_clone] = 1,       [SYS_clone3] = 1,   [SYS_epoll_create1] = 1,
+	[SYS_close] = 1,        [SYS_close_range] = 1,   [SYS_shutdown] = 1,
+	[SYS_exit_group] = 1,   [SYS_seccomp] = 1,       [SYS_clone] = 1,
+	[SYS_clone3] = 1,       [SYS_epoll_create1] = 1, [SYS_unshare] = 1,
 #ifdef SYS_fork
 	[SYS_fork] = 1,
 #endif
@@ -192,7 +237,7 @@ __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBE
 __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long a, long b, long c, long d,
 							      long e, long f)
 {
-	bool is_fork = forks(number, a, b);
+	bool is_fork = forks(number, a, b), stopped = false;
 	long ret;
 
 	switch (number) {
@@ -202,6 +247,8 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 		return close_range((unsigned int)a, (unsigned int)b, (int)c);
 	case SYS_shutdown:
 		return shutdown((int)a, (int)b);
+	case SYS_unshare:
+		return unshare((int)a);
 	case SYS_epoll_create1:
 		return epoll_create1((int)a);
 #ifdef SYS_epoll_create
@@ -211,12 +258,17 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	case SYS_exit_group:
 		leaving_at_once((int)a);
 		break;
+	case SYS_seccomp:
+		stopped = make_way_for_filter(a, b, c);
+		break;
 	}
 	if (is_fork)
 		cn_raw_fork_begins();
 	ret = cn_libc()->syscall(number, a, b, c, d, e, f);
 	if (is_fork)
 		cn_raw_fork_over(ret < 0);
+	if (stopped && ret != 0)
+		cn_linger_allow();
 	if (number == SYS_seccomp && ret == 0 &&
 	    (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER))
 		cn_confined = true;

@@ -132,6 +132,12 @@ void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out)
 	look_at_tcp(fd, count, out);
 	out->abort_on_close = getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) ||
 			      (linger.l_onoff && linger.l_linger == 0);
+	out->wait_s = linger.l_onoff ? linger.l_linger : 0;
+}
+
+void cn_socket_wait_no_more(int fd)
+{
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(struct linger));
 }
 
 int cn_socket_unread(int fd)

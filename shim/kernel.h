@@ -16,6 +16,7 @@ struct cn_socket {
 	bool peer_shut;  /* the peer's FIN has come */
 	bool reset;      /* the connection is gone: by RST, or, if SO_ERROR is 0, by a FIN from both sides */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
+	int wait_s;          /* SO_LINGER {on, N}: close() waits so long for the peer; 0: not */
 	bool owing;          /* TCP: bytes were given to the kernel that the peer has not acknowledged */
 	uint64_t handed;     /* TCP: bytes given to the kernel so far, SYN and FIN among them; counted only if
 				asked for, or if nothing is owing */
@@ -32,6 +33,9 @@ bool cn_socket_handed(int fd, uint64_t *bytes);
 
 /* Looks at fd, which should be the socket `cookie`. `count`: `handed` is needed. */
 void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out);
+
+/* Its close() returns at once. */
+void cn_socket_wait_no_more(int fd);
 
 /* Bytes in the receive queue. */
 int cn_socket_unread(int fd);

@@ -42,8 +42,9 @@
 #define DOORS_MOST    64 /* the queue of a datagram socket holds 10 letters: */
 #define LETTERS_WAIT  5  /* when as many per door wait, the thread's rest is over, and it opens more doors */
 #define TELL_MS       100
-#define DOOR_WAIT_MS  20 /* all full: how long the thread may keep a closing program waiting */
-#define CLOSE_UNSHARE 2  /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
+#define ENDING_MS     1000 /* by then a thread that said that it ends has done so */
+#define DOOR_WAIT_MS  20   /* all full: how long the thread may keep a closing program waiting */
+#define CLOSE_UNSHARE 2    /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 
 /* One socket on its way out. */
 struct held {
@@ -83,6 +84,8 @@ static struct {
 	_Atomic uint32_t door;    /* senders under way, and OPEN or STARTING */
 	_Atomic uint32_t holding; /* sockets held, letters under way included */
 	_Atomic bool forbidden;   /* no thread may be started any more */
+	_Atomic bool dropping;    /* the thread gives up what it holds */
+	_Atomic int64_t ended;    /* ms: when the thread said that it ends */
 	pid_t thread;
 	_Atomic uint64_t process; /* cn_process() << 1 of the thread's, or CLEARING */
 	uint64_t secret;
@@ -376,6 +379,10 @@ static int look_around(const struct epoll_event *events, int count)
 			take_letters();
 		if (!h->used)
 			continue;
+		if (atomic_load(&linger.dropping)) {
+			give_up(fd, CN_AFTER_EVICTED);
+			continue;
+		}
 		if (h->talking && atomic_load(&exit_end))
 			h->next = now;
 		if (h->next <= now && (after = settled(h, fd, h->alert, now)) != CN_AFTER_NOTHING) {
@@ -422,11 +429,13 @@ static void serve(void)
 		linger.stuck = false;
 		seen = turn;
 		wait = look_around(events, count > 0 ? count : 0);
-		if (atomic_load(&linger.holding))
+		if (atomic_load(&linger.holding)) {
 			idle_since = now_ms();
-		else if ((now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) &&
-			 atomic_compare_exchange_strong(&linger.door, &open, 0))
-			return; /* the descriptor table goes with the thread */
+		} else if (now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) {
+			atomic_store(&linger.ended, now_ms());
+			if (atomic_compare_exchange_strong(&linger.door, &open, 0))
+				return; /* the descriptor table goes with the thread */
+		}
 	}
 }
 
@@ -453,6 +462,7 @@ static void *background(void *unused)
 
 	cn_inside = 1;
 	atomic_store(&linger.doors, 0);
+	atomic_store(&linger.ended, INT64_MAX);
 	linger.thread = (pid_t)syscall(SYS_gettid);
 	if (unshare_descriptors()) {
 		linger.epoll = cn_libc()->epoll_create1(EPOLL_CLOEXEC);
@@ -634,38 +644,64 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 
 /* --- in place --- */
 
+static enum cn_after wait_here(struct held *h, int fd, unsigned char *rest, bool until_signal)
+{
+	enum cn_after after;
+	int64_t now;
+
+	while (now = now_ms(), (after = settled(h, fd, rest, now)) == CN_AFTER_NOTHING) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+		if (poll(&readable, 1, (int)(h->next - now)) < 0 && until_signal)
+			break;
+	}
+	return after;
+}
+
 void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length)
+{
+	struct held h;
+
+	begin(&h, cookie, length, false);
+	tell(&h, fd, wait_here(&h, fd, rest, false));
+}
+
+bool cn_linger_seconds(int fd, uint64_t cookie, unsigned char *rest, uint32_t *length, int seconds)
 {
 	enum cn_after after;
 	struct held h;
-	int64_t now;
 
-	begin(&h, cookie, length, false);
-	while (now = now_ms(), (after = settled(&h, fd, rest, now)) == CN_AFTER_NOTHING) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-
-		poll(&readable, 1, (int)(h.next - now));
-	}
-	tell(&h, fd, after);
+	begin(&h, cookie, *length, false);
+	h.idle_end = h.end = h.begun + (int64_t)seconds * 1000;
+	after = wait_here(&h, fd, rest, true);
+	*length = (uint32_t)h.rest;
+	if (after == CN_AFTER_ACKNOWLEDGED || after == CN_AFTER_PEER_END || after == CN_AFTER_RESET)
+		tell(&h, fd, after);
+	return after != CN_AFTER_NOTHING && after != CN_AFTER_TIMEOUT && after != CN_AFTER_IDLE;
 }
 
-void cn_linger_exit_begins(void)
+/* Wakes the thread, whatever it waits for. */
+static void stir(void)
 {
 	const struct msghdr empty = {.msg_name = &linger.address[0], .msg_namelen = linger.address_length[0]};
-	unsigned int early;
-	int out;
+	int out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	/* A little before cn_linger_finish() gives up, so that what became of them can still be told. */
-	early = cn_config.timeout_ms < 10 * TELL_MS ? cn_config.timeout_ms / 10 : TELL_MS;
-	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms - early);
-	if (!is_ours() || !(atomic_load(&linger.door) & OPEN) || !atomic_load(&linger.holding))
-		return;
-	out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* wakes the thread */
 	if (out < 0)
 		return;
 	cn_libc()->sendmsg(out, &empty, MSG_DONTWAIT | MSG_NOSIGNAL);
 	cn_libc()->close(out);
 	wake();
+}
+
+void cn_linger_exit_begins(void)
+{
+	unsigned int early;
+
+	/* A little before cn_linger_finish() gives up, so that what became of them can still be told. */
+	early = cn_config.timeout_ms < 10 * TELL_MS ? cn_config.timeout_ms / 10 : TELL_MS;
+	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms - early);
+	if (is_ours() && atomic_load(&linger.door) & OPEN && atomic_load(&linger.holding))
+		stir();
 }
 
 void cn_linger_finish(void)
@@ -686,15 +722,40 @@ void cn_linger_finish(void)
 	}
 }
 
+/* Until the thread is no more. Its number may be another's by now, so not for ever. */
+static void wait_for_end(void)
+{
+	const struct timespec pause = {.tv_nsec = 200000};
+
+	while (linger.thread && syscall(SYS_tgkill, getpid(), linger.thread, 0) == 0 &&
+	       now_ms() - ENDING_MS < atomic_load(&linger.ended))
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}
+
+bool cn_linger_stop(void)
+{
+	if (atomic_exchange(&linger.forbidden, true))
+		return false;
+	if (!is_ours() || !wait_for_door())
+		return true;
+	atomic_store(&linger.dropping, true);
+	stir();
+	wait_for_end();
+	atomic_store(&linger.dropping, false);
+	return true;
+}
+
+void cn_linger_allow(void)
+{
+	atomic_store(&linger.forbidden, false);
+}
+
 /* Once main has called pthread_exit, the last thread to end calls exit(). That must not be ours: in its own descriptor
  * table stdio would flush into nothing. */
 void cn_linger_end_for_good(void)
 {
-	const struct timespec pause = {.tv_nsec = 200000};
-
-	if (atomic_exchange(&linger.forbidden, true) || !linger.thread || !is_ours())
+	if (atomic_exchange(&linger.forbidden, true) || !is_ours())
 		return;
 	cn_linger_finish();
-	while (syscall(SYS_tgkill, getpid(), linger.thread, 0) == 0)
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	wait_for_end();
 }

@@ -19,11 +19,21 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 /* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
 void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length);
 
+/* As close() itself waits where SO_LINGER is set: at most so many seconds, and not after a signal. `length` is what is left
+ * of the alert. False if there still is something to wait for. */
+bool cn_linger_seconds(int fd, uint64_t cookie, unsigned char *rest, uint32_t *length, int seconds);
+
 /* exit has begun: from here on the total bound holds for everything together. */
 void cn_linger_exit_begins(void);
 
 /* main is about to call pthread_exit: finishes, ends the background and starts none again. */
 void cn_linger_end_for_good(void);
+
+/* The program is about to bind all its threads by a seccomp filter, which may kill for a system call of ours: ends the
+ * background at once, with what it holds, as if the program's close had been the last. Starts none until allowed again. False if none was
+ * allowed before. */
+bool cn_linger_stop(void);
+void cn_linger_allow(void);
 
 /* For exit: waits for what the background still holds, within CLOSENOTIFY_TIMEOUT_MS from now. */
 void cn_linger_finish(void);

@@ -273,6 +273,81 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 	return false;
 }
 
+_Atomic bool cn_tables_differ;
+
+/* --- copies --- */
+
+#define COPIES   64   /* by number: those of one instant lie side by side */
+#define PATIENCE 1000 /* and no more: a thread of higher priority may be the one that waits */
+
+static _Atomic int copies[COPIES]; /* number + 1; 0: none */
+static _Atomic uint32_t copying;   /* threads between a copy's making or closing and its note here */
+static _Atomic uint32_t forking;
+
+static bool may_copy(void)
+{
+	atomic_fetch_add(&copying, 1);
+	if (!atomic_load(&forking))
+		return true;
+	atomic_fetch_sub(&copying, 1);
+	return false;
+}
+
+int cn_copy_for_now(int fd, int least)
+{
+	int copy, none = 0;
+
+	if (!may_copy())
+		return -1;
+	copy = cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, least);
+	if (copy >= 0 && !atomic_compare_exchange_strong(&copies[copy % COPIES], &none, copy + 1)) {
+		cn_libc()->close(copy);
+		copy = -1;
+	}
+	atomic_fetch_sub(&copying, 1);
+	return copy;
+}
+
+void cn_copy_over(int copy)
+{
+	bool may = may_copy();
+
+	for (int patience = PATIENCE; !may && patience; patience--) {
+		sched_yield(); /* a fork takes its time */
+		may = may_copy();
+	}
+	cn_libc()->close(copy);
+	atomic_store(&copies[copy % COPIES], 0);
+	if (may)
+		atomic_fetch_sub(&copying, 1);
+}
+
+/* A signal handler that forks may have interrupted one of these: then nobody is waited for any longer. */
+static void no_copies_now(void)
+{
+	atomic_fetch_add(&forking, 1);
+	for (int patience = PATIENCE; atomic_load(&copying) && patience; patience--)
+		sched_yield();
+}
+
+static void copies_again(void)
+{
+	atomic_fetch_sub(&forking, 1);
+}
+
+/* The parent's threads that were to close them are not here. */
+static void close_copies(void)
+{
+	for (int i = 0; i < COPIES; i++) {
+		int copy = atomic_exchange(&copies[i], 0) - 1;
+
+		if (copy >= 0)
+			cn_libc()->close(copy);
+	}
+	atomic_store(&copying, 0);
+	atomic_store(&forking, 0);
+}
+
 /* --- fork --- */
 
 /* A program may call system() all day while it is connected. */
@@ -314,6 +389,7 @@ static void before_fork(void)
 	int error = errno;
 
 	cn_conn_each(share_before_fork);
+	no_copies_now();
 	errno = error;
 }
 
@@ -338,6 +414,7 @@ static void in_child(void)
 
 	parent_name = process_name;
 	name_process();
+	close_copies();
 	atomic_flag_clear(&shares_busy);
 	retired_count = 0;
 	fresh_left = 0; /* the parent hands these out */
@@ -357,5 +434,5 @@ void cn_processes_start(void)
 			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
 	family = map_shared(sizeof(*family));
 	name_process();
-	pthread_atfork(before_fork, NULL, in_child);
+	pthread_atfork(before_fork, copies_again, in_child);
 }

@@ -70,4 +70,14 @@ static inline uint32_t cn_process(void)
 	return __builtin_expect(name != 0, 1) ? name : cn_process_born();
 }
 
+/* A thread has a descriptor table of its own (unshare): what it closes may still be open for others, by the same number. */
+extern _Atomic bool cn_tables_differ;
+
+/* --- copies of a descriptor, for as long as a call of ours takes --- */
+
+/* The copy, numbered `least` or above, which a fork child does not inherit; -1: none. cn_copy_over closes it. Any thread, signal handlers
+ * too. */
+int cn_copy_for_now(int fd, int least);
+void cn_copy_over(int copy);
+
 #endif

@@ -81,11 +81,25 @@ void cn_watch_copied(int fd, int copy)
 	}
 }
 
+/* A set knows a socket by the number by which it was added: only that takes it out again, if nobody has it by now. */
+void cn_watch_ends_as(int fd, int number)
+{
+	int again = number >= 0 && number != fd && atomic_load(&top)
+			    ? cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, number)
+			    : -1;
+
+	if (again == number)
+		leave_all(again);
+	if (again >= 0)
+		cn_libc()->close(again);
+}
+
 void cn_watch_ends(int fd)
 {
 	int flags = cn_libc()->fcntl(fd, F_GETFL);
 
 	if (flags >= 0 && flags & O_ASYNC)
 		cn_libc()->fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+	cn_libc()->fcntl(fd, F_SETOWN, 0); /* SIGURG comes without O_ASYNC */
 	leave_all(fd);
 }

@@ -115,6 +115,10 @@ changes() {
 	changes quick_exit_0 truncated closed
 }
 
+@test "quick_exit_last_words: what at_quick_exit has registered still speaks" {
+	changes quick_exit_last_words truncated closed
+}
+
 @test "exit_0_after_free: SSL_free, and the descriptor is left to exit" {
 	changes exit_0_after_free truncated closed
 }

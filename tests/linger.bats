@@ -149,8 +149,60 @@ assert_output_has() {
 	assert_output_has 'after close 0'
 }
 
+@test "nor does one that has the socket by a number which was closed before another" {
+	local what
+	for what in poller_by_first poller_by_copy; do
+		meanwhile "$what"
+		assert_output_has 'before close 1 of 1'
+		assert_output_has 'after close 0'
+	done
+}
+
 @test "no SIGIO comes from a socket that lingers" {
 	meanwhile sigio --send 50000000
+}
+
+@test "nor SIGURG" {
+	local shim
+	JUDGE_ARGS=(--no-tickets)
+	for shim in '' "$SHIM"; do
+		play "$shim" 1.3 urgent_while_lingering 150000
+		assert_output_has 'SIGURG 0$'
+	done
+	arrived 150000
+}
+
+@test "SO_LINGER: close waits until the peer has all" {
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096 --no-tickets)
+	play '' 1.3 while_lingering 300000 waits
+	assert_equal "$STATUS $SAID" $'0 close(r.fd) = 0 errno 0 queue 0\nunacknowledged: none'
+	refute_closed
+	play "$SHIM" 1.3 while_lingering 300000 waits
+	assert_equal "$STATUS $SAID" $'0 close(r.fd) = 0 errno 0 queue 0\nunacknowledged: none'
+	arrived 300000
+}
+
+@test "SO_LINGER: a signal ends the wait, and the background never waits" {
+	local shim
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --no-tickets --timeout-ms 50000)
+	for shim in '' "$SHIM"; do
+		start_peer
+		SAID=$(CLOSENOTIFY_LINGER_MS=200 LD_PRELOAD=$shim timeout 20 \
+			"$THREADS/while_lingering" "$JUDGE_PORT" 1.3 20000 waits_until_signal)
+		assert_equal "$SAID" $'close(r.fd) = 0 errno 0 queue 0\nunacknowledged: some'
+		kill "$JUDGE_PID"
+	done
+}
+
+@test "a seccomp filter for all threads binds none of the library's: it might kill for what that does" {
+	local shim
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096)
+	for shim in '' "$SHIM"; do
+		play "$shim" 1.3 while_lingering 300000 under_filter
+		assert_equal "$STATUS" 0
+		assert_output_has 'program\) = 0 errno 0'
+		assert_output_has 'threads 1$'
+	done
 }
 
 @test "with no descriptor left" {

@@ -274,6 +274,10 @@ never_closed() {
 	unchanged underscore_fork_parent closed
 }
 
+@test "thread_unshares: a thread closes its own copy of the descriptor, the others go on" {
+	unchanged thread_unshares closed
+}
+
 @test "raw_fork_parent: the parent closes and frees, a child by syscall() that has called nothing yet speaks on" {
 	local FORK_BY
 	export FORK_BY

@@ -169,3 +169,12 @@ foreign() {
 	assert_equal "$(foreign)" 0
 	refute_regex "$ENDS" unclean
 }
+
+@test "fork in one thread, SSL_free in another: the child has no descriptor that it does not know of" {
+	local shim
+	JUDGE_ARGS=(--connections 300 --no-tickets --timeout-ms 100000)
+	for shim in '' "$SHIM"; do
+		play "$shim" 1.3 forks_meanwhile 100 300
+		assert_equal "$STATUS $SAID" '0 strangers 0'
+	done
+}

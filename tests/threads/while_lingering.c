@@ -6,7 +6,10 @@
  * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
  * every descriptor there is. few_numbers: closes a second connection when RLIMIT_NOFILE has become 8. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
  * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
- * pollers: the socket is in epoll sets of all kinds, which are asked after its close. sigio: it asked for SIGIO. */
+ * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one, by a number that is closed before
+ * another. sigio: it asked for SIGIO.
+ * under_filter: it installs a seccomp filter for all threads.
+ * waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged then, as the kernel shows it. */
 #include "rude.h"
 
 #include <dirent.h>
@@ -136,6 +139,78 @@ static void in_epoll_sets(void)
 	printf("after close %d\n", reports(pollers, count));
 }
 
+/* A set keeps a socket until its last number is closed, and by then nothing takes it out. */
+static void in_epoll_set_by_number(bool first)
+{
+	int poller = epoll_create1(0), copy = dup(r.fd);
+	struct epoll_event event = {.events = EPOLLOUT};
+
+	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &(int){4 << 20}, sizeof(int));
+	if (epoll_ctl(poller, EPOLL_CTL_ADD, first ? r.fd : copy, &event))
+		rude_fail("epoll_ctl");
+	close(first ? r.fd : copy);
+	printf("before close %d of 1\n", reports(&poller, 1));
+	TELL(close(first ? copy : r.fd));
+	printf("after close %d\n", reports(&poller, 1));
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+/* The send queues of our port. */
+static unsigned int unacknowledged(int port)
+{
+	FILE *table = fopen("/proc/net/tcp", "r");
+	unsigned int sum = 0, found, queue;
+	char line[256];
+
+	if (!table)
+		rude_fail("/proc/net/tcp");
+	while (fgets(line, sizeof(line), table))
+		if (sscanf(line, " %*d: %*x:%x %*x:%*x %*x %x", &found, &queue) == 2 &&
+		    found == (unsigned int)port)
+			sum += queue;
+	fclose(table);
+	return sum;
+}
+
+static void with_linger(bool until_signal)
+{
+	struct linger minute = {.l_onoff = 1, .l_linger = 60};
+	struct sigaction handler = {.sa_handler = nothing};
+	struct sockaddr_in own = {0};
+	socklen_t size = sizeof(own);
+
+	sigaction(SIGALRM, &handler, NULL);
+	if (setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute)) ||
+	    getsockname(r.fd, (struct sockaddr *)&own, &size))
+		rude_fail("SO_LINGER");
+	if (until_signal)
+		alarm(1);
+	TELL(close(r.fd));
+	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
+}
+
+/* A filter that allows all, for all threads: whom does it bind? */
+static void under_filter(void)
+{
+	struct sock_filter rule = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = {.len = 1, .filter = &rule};
+	DIR *tasks;
+	int threads = -2; /* . and .. */
+
+	TELL(close(r.fd));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		rude_fail("PR_SET_NO_NEW_PRIVS");
+	TELL(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program));
+	tasks = opendir("/proc/self/task");
+	while (tasks && readdir(tasks))
+		threads++;
+	printf("threads %d\n", threads);
+}
+
 /* Its action is to end the process. */
 static void with_sigio(void)
 {
@@ -179,6 +254,12 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "pollers"))
 		in_epoll_sets();
+	else if (!strncmp(what, "poller_by_", 10))
+		in_epoll_set_by_number(!strcmp(what, "poller_by_first"));
+	else if (!strncmp(what, "waits", 5))
+		with_linger(!strcmp(what, "waits_until_signal"));
+	else if (!strcmp(what, "under_filter"))
+		under_filter();
 	else if (!strcmp(what, "sigio"))
 		with_sigio();
 	else
