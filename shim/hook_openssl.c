@@ -351,12 +351,16 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 {
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_tls_state before;
-	int copy = cn_hold_socket(conn);
-	struct cn_socket socket = cn_bound_socket(conn, copy);
-	bool gone = conn->fd >= 0 && !socket.open && !socket.unknown;
-	int ret;
+	struct cn_socket socket;
+	int copy = -1, ret;
+	bool gone;
 
 	tls->ops->look(tls, ssl, &before);
+	/* Only the call that writes is short: one that waits for the peer may be cancelled, and the copy stay for good. */
+	if (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING))
+		copy = cn_hold_socket(conn);
+	socket = cn_bound_socket(conn, copy);
+	gone = conn->fd >= 0 && !socket.open && !socket.unknown;
 	cn_guard_leave(guard); /* the program's callbacks run in the real call */
 	if (gone && before.plain && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl,

@@ -372,7 +372,8 @@ static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
 
 /* --- the program's own SSL_shutdown --- */
 
-/* Only writing goes to `fd`: what asks for the session's descriptor meanwhile asks for the one it reads from. */
+/* `fd`: where to write, or -1: as ever. A call that writes reads nothing. What asks for the session's descriptor meanwhile
+ * asks for the one it reads from. */
 static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 {
 	BIO *old = o->SSL_get_wbio(ssl);
@@ -384,9 +385,10 @@ static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 	o->BIO_up_ref(old);
 	o->BIO_up_ref(held);
 	o->SSL_set0_wbio(ssl, held);
-	/* SSL_get_error asks the BIO, which may also be the one that the call reads from. */
-	o->BIO_clear_flags(old, BIO_RETRY_FLAGS);
+	/* SSL_get_error asks the BIO, and behind an unfinished write the call itself writes nothing. */
+	o->BIO_set_flags(held, o->BIO_test_flags(old, BIO_RETRY_FLAGS));
 	ret = o->tls.real.SSL_shutdown(ssl);
+	o->BIO_clear_flags(old, BIO_RETRY_FLAGS);
 	o->BIO_set_flags(old, o->BIO_test_flags(held, BIO_RETRY_FLAGS));
 	o->SSL_set0_wbio(ssl, old);
 	o->BIO_free(held);

@@ -171,6 +171,10 @@ never_closed() {
 	never_closed half_written_then_shutdown
 }
 
+@test "shutdown_behind_write: who calls SSL_shutdown in the middle of a write is told to wait for room" {
+	never_closed shutdown_behind_write
+}
+
 @test "buffer_unflushed: ciphertext that never reached the socket" {
 	unchanged buffer_unflushed truncated
 }

@@ -130,6 +130,17 @@ ends_in_time() {
 	assert_equal "$STATUS $SAID" "$said"
 }
 
+@test "a thread that waits for the peer in SSL_shutdown is cancelled: the socket ends with its last descriptor" {
+	local said
+	JUDGE_ARGS=(--connections 2 --no-tickets --silent-end --timeout-ms 2000)
+	play '' 1.3 cancelled 100
+	assert_equal "$ENDS" '2 closed 1'
+	said="$STATUS $SAID"
+	play "$SHIM" 1.3 cancelled 100
+	assert_equal "$STATUS $SAID" "$said"
+	assert_equal "$ENDS" '2 closed 1'
+}
+
 # --- the number is somebody else's ---
 
 # foreign: how many rounds' bytes came out at the other end of the socketpair.
