@@ -28,6 +28,20 @@ static void remember_state(struct cn_conn *conn, const struct cn_tls_state *stat
 	cn_event_remember(conn, state);
 }
 
+bool cn_follow(struct cn_conn *conn)
+{
+	int read_fd, fd;
+
+	conn->tls->ops->descriptors(conn->tls, atomic_load(&conn->session), &read_fd, &fd);
+	if (fd < 0 || fd == conn->fd)
+		return true;
+	if (cn_conn_at(fd) != conn)
+		return false;
+	conn->fd = fd;
+	conn->read_fd = read_fd;
+	return true;
+}
+
 /* Asks the library only when no thread is inside: the session is then ours. */
 static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 {
@@ -39,7 +53,7 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 		if (cn_conn_has(conn, CN_MATCHED))
 			conn->produced = state.produced;
 		else
-			state.unsupported |= !state.plain;
+			state.unsupported |= !state.plain || !cn_follow(conn);
 		/* SENT without an alert, by SSL_set_shutdown, asks for the same as a quiet shutdown. */
 		state.quiet |= state.sent &&
 			       !cn_conn_has(conn, CN_ALERT_PENDING | CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
@@ -284,6 +298,8 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	if (conn->process != cn_process() || !cn_process_is_real() || !cn_conn_hold(conn))
 		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
+	if (claimed && atomic_load(&conn->session))
+		cn_follow(conn);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);

@@ -351,16 +351,17 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 {
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_tls_state before;
-	struct cn_socket socket;
+	struct cn_socket socket = {0};
 	int copy = -1, ret;
-	bool gone;
+	bool known = cn_follow(conn), gone;
 
 	tls->ops->look(tls, ssl, &before);
 	/* Only the call that writes is short: one that waits for the peer may be cancelled, and the copy stay for good. */
-	if (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING))
+	if (known && (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING)))
 		copy = cn_hold_socket(conn);
-	socket = cn_bound_socket(conn, copy);
-	gone = conn->fd >= 0 && !socket.open && !socket.unknown;
+	if (known)
+		socket = cn_bound_socket(conn, copy);
+	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown;
 	cn_guard_leave(guard); /* the program's callbacks run in the real call */
 	if (gone && before.plain && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl,

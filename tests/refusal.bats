@@ -63,6 +63,14 @@ speaks_anyway() {
 	assert_regex "$SAID" 'SSL_shutdown: 1$'
 }
 
+@test "moved_number: a session that goes on under another number of its socket" {
+	unchanged moved_number closed
+}
+
+@test "moved_behind_relay: a session that goes on over another socket says nothing on the first" {
+	unchanged moved_behind_relay closed
+}
+
 @test "quiet_shutdown: SSL_shutdown in quiet mode" {
 	unchanged quiet_shutdown truncated
 	speaks_anyway CLOSENOTIFY_QUIET=override quiet_shutdown
