@@ -79,6 +79,18 @@ static void bind_session(struct cn_conn *conn, SSL *ssl)
 	cn_event_label(conn, fd);
 }
 
+/* `conn`: what stands at its descriptor already, or NULL. */
+static struct cn_conn *tie(struct cn_conn *conn, struct cn_tls *tls, SSL *ssl)
+{
+	if (!conn)
+		conn = cn_conn_new(tls, ssl);
+	if (conn && !tls->ops->set_conn(tls, ssl, conn)) {
+		cn_conn_session_gone(conn);
+		conn = NULL;
+	}
+	return conn;
+}
+
 static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -86,13 +98,7 @@ static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 	int read_fd, fd;
 
 	tls->ops->descriptors(tls, ssl, &read_fd, &fd);
-	conn = cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL;
-	if (!conn)
-		conn = cn_conn_new(tls, ssl);
-	if (conn && !tls->ops->set_conn(tls, ssl, conn)) {
-		cn_conn_session_gone(conn);
-		conn = NULL;
-	}
+	conn = tie(cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL, tls, ssl);
 	if (conn)
 		bind_session(conn, ssl);
 	cn_guard_leave(guard);
@@ -461,15 +467,32 @@ EXPORT void SSL_free(SSL *ssl)
 	cn_call_end(&call, 0, NULL);
 }
 
+/* The session's next connection has the holders that the last one had; its socket is yet to come. */
+static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
+{
+	struct cn_guard guard = cn_guard_enter();
+	struct cn_conn *conn = cn_openssl_conn(tls, ssl) ? NULL : tie(NULL, tls, ssl);
+
+	if (conn)
+		atomic_store(&conn->session_refs, holders);
+	cn_guard_leave(guard);
+}
+
 EXPORT int SSL_clear(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_SSL_CLEAR) : NULL;
+	uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;
 	struct cn_call call;
+	int ret;
 
 	if (!tls)
 		return 0;
 	end_session(&call, tls, ssl, CN_CAUSE_SSL_CLEAR);
-	return cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
+	ret = cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
+	if (holders)
+		keep_holders(tls, ssl, holders);
+	return ret;
 }
 
 /* --- more than one holder --- */
