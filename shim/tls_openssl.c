@@ -17,6 +17,9 @@ typedef struct bio_st BIO;
 typedef struct ssl_session_st SSL_SESSION;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef void info_callback(const SSL *ssl, int where, int ret);
+typedef long bio_callback(BIO *bio, int call, const char *bytes, int length, long size, long ret);
+typedef long bio_callback_ex(BIO *bio, int call, const char *bytes, size_t length, int option, long size,
+			     int ret, size_t *done);
 typedef void ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 typedef void ex_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 /* 1.1.1 says void *from_d, 3.0 void **from_d; both mean the address of the copied pointer. */
@@ -70,6 +73,8 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(unsigned long, ERR_peek_last_error, (void))                                                     \
 	NEED(void, BIO_clear_flags, (BIO *, int))                                                            \
 	NEED(void, BIO_set_flags, (BIO *, int))                                                              \
+	MAY(bio_callback *, BIO_get_callback, (const BIO *))                                                 \
+	MAY(bio_callback_ex *, BIO_get_callback_ex, (const BIO *))                                           \
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(SSL_SESSION *, SSL_get_session, (const SSL *))                                                   \
 	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
@@ -372,12 +377,19 @@ static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
 
 /* --- the program's own SSL_shutdown --- */
 
+/* The program watches what goes through this BIO. */
+static bool is_watched(struct openssl *o, const BIO *bio)
+{
+	return (o->BIO_get_callback && o->BIO_get_callback(bio)) ||
+	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
+}
+
 /* `fd`: where to write, or -1: as ever. A call that writes reads nothing. What asks for the session's descriptor meanwhile
  * asks for the one it reads from. */
 static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 {
 	BIO *old = o->SSL_get_wbio(ssl);
-	BIO *held = fd >= 0 && is_descriptor(o, old) ? o->BIO_new_socket(fd, 0) : NULL;
+	BIO *held = fd >= 0 && is_descriptor(o, old) && !is_watched(o, old) ? o->BIO_new_socket(fd, 0) : NULL;
 	int ret;
 
 	if (!held)

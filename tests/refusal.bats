@@ -71,6 +71,11 @@ speaks_anyway() {
 	unchanged moved_behind_relay closed
 }
 
+@test "watched_bio: a callback on the BIO is told of the goodbye that the program sends" {
+	unchanged watched_bio closed
+	assert_regex "$SAID" 'BIO_write of [23][0-9] bytes'
+}
+
 @test "quiet_shutdown: SSL_shutdown in quiet mode" {
 	unchanged quiet_shutdown truncated
 	speaks_anyway CLOSENOTIFY_QUIET=override quiet_shutdown
