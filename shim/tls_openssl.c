@@ -182,10 +182,11 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	*state = (struct cn_tls_state){0};
 	state->plain = plain_transport(o, wbio, &state->held);
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
-	state->unsupported = !wbio || o->SSL_is_dtls(session) ||
-			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
-			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
-			     o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0;
+	state->unsupported =
+		!wbio || o->SSL_is_dtls(session) || (o->SSL_is_quic && o->SSL_is_quic(session)) ||
+		(o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
+		/* only a socket has it; a BIO of the program's own may have lost its data by now */
+		(state->plain && o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;

@@ -246,6 +246,10 @@ was_right() {
 	done
 }
 
+@test "custom_bio_data_gone: nothing is asked of a BIO whose data may be gone" {
+	changes custom_bio_data_gone truncated closed
+}
+
 @test "buffer_under_ssl: a buffering BIO between session and socket" {
 	changes buffer_under_ssl truncated closed
 }
