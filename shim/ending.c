@@ -233,8 +233,10 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
 	if (cn_config.mode == CN_MODE_FIX)
-		done = cn_say_farewell(conn, fd, &plan, &socket,
-				       cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH);
+		done = cn_say_farewell(
+			conn, fd, &plan, &socket,
+			cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH &&
+				cause != CN_CAUSE_SSL_CLEAR); /* the session goes on, its callbacks with it */
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */
