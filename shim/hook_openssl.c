@@ -362,8 +362,9 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	bool known = cn_follow(conn), gone;
 
 	tls->ops->look(tls, ssl, &before);
-	/* Only the call that writes is short: one that waits for the peer may be cancelled, and the copy stay for good. */
-	if (known && (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING)))
+	/* Only the call that writes is short: one that waits for the peer would keep the socket open. */
+	if (known && before.plain && !before.unsupported &&
+	    (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING)))
 		copy = cn_hold_socket(conn);
 	if (known)
 		socket = cn_bound_socket(conn, copy);
@@ -377,7 +378,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
 	else if (cn_config.mode == CN_MODE_FIX)
-		ret = cn_openssl_shutdown(tls, ssl, before.unsupported || !before.plain ? -1 : copy);
+		ret = cn_openssl_shutdown(tls, ssl, copy);
 	else
 		ret = tls->real.SSL_shutdown(ssl);
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)

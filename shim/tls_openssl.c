@@ -3,10 +3,12 @@
  * test compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs,
  * its error queue and the program's callbacks as they were. */
 #include "conn.h"
+#include "real.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -385,27 +387,59 @@ static bool is_watched(struct openssl *o, const BIO *bio)
 	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
 }
 
-/* `fd`: where to write, or -1: as ever. A call that writes reads nothing. What asks for the session's descriptor meanwhile
- * asks for the one it reads from. */
-static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
+struct held_write {
+	struct openssl *o;
+	SSL *ssl;
+	BIO *old, *held;
+	int fd;
+	bool returned;
+};
+
+static void give_back(void *argument)
 {
-	BIO *old = o->SSL_get_wbio(ssl);
-	BIO *held = fd >= 0 && is_descriptor(o, old) && !is_watched(o, old) ? o->BIO_new_socket(fd, 0) : NULL;
+	struct held_write *write = argument;
+	struct openssl *o = write->o;
+
+	if (write->held) {
+		/* SSL_get_error asks the BIO. */
+		o->BIO_clear_flags(write->old, BIO_RETRY_FLAGS);
+		o->BIO_set_flags(write->old, o->BIO_test_flags(write->held, BIO_RETRY_FLAGS));
+		o->SSL_set0_wbio(write->ssl, write->old);
+		o->BIO_free(write->held);
+	}
+	if (!write->returned) /* the thread was cancelled, and nobody closes it any more */
+		cn_libc()->close(write->fd);
+}
+
+static int shutdown_held(struct held_write *write)
+{
 	int ret;
 
-	if (!held)
-		return o->tls.real.SSL_shutdown(ssl);
-	o->BIO_up_ref(old);
-	o->BIO_up_ref(held);
-	o->SSL_set0_wbio(ssl, held);
-	/* SSL_get_error asks the BIO, and behind an unfinished write the call itself writes nothing. */
-	o->BIO_set_flags(held, o->BIO_test_flags(old, BIO_RETRY_FLAGS));
-	ret = o->tls.real.SSL_shutdown(ssl);
-	o->BIO_clear_flags(old, BIO_RETRY_FLAGS);
-	o->BIO_set_flags(old, o->BIO_test_flags(held, BIO_RETRY_FLAGS));
-	o->SSL_set0_wbio(ssl, old);
-	o->BIO_free(held);
+	pthread_cleanup_push(give_back, write);
+	ret = write->o->tls.real.SSL_shutdown(write->ssl);
+	write->returned = true;
+	pthread_cleanup_pop(1);
 	return ret;
+}
+
+/* `fd`: a copy of the socket to write to, or -1: as ever. A call that writes reads nothing. What asks for the session's
+ * descriptor meanwhile asks for the one it reads from. */
+static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
+{
+	struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl), .fd = fd};
+
+	if (fd < 0)
+		return o->tls.real.SSL_shutdown(ssl);
+	if (is_descriptor(o, write.old) && !is_watched(o, write.old))
+		write.held = o->BIO_new_socket(fd, 0);
+	if (write.held) {
+		/* Behind an unfinished write the call writes nothing and leaves the flags as they are. */
+		o->BIO_set_flags(write.held, o->BIO_test_flags(write.old, BIO_RETRY_FLAGS));
+		o->BIO_up_ref(write.old);
+		o->BIO_up_ref(write.held);
+		o->SSL_set0_wbio(ssl, write.held);
+	}
+	return shutdown_held(&write);
 }
 
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd)

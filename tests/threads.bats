@@ -130,15 +130,21 @@ ends_in_time() {
 	assert_equal "$STATUS $SAID" "$said"
 }
 
-@test "a thread that waits for the peer in SSL_shutdown is cancelled: the socket ends with its last descriptor" {
+# cancelled WHERE VERDICT
+cancelled() {
 	local said
 	JUDGE_ARGS=(--connections 2 --no-tickets --silent-end --timeout-ms 2000)
-	play '' 1.3 cancelled 100
-	assert_equal "$ENDS" '2 closed 1'
+	play '' 1.3 cancelled 100 "$1"
+	assert_equal "$ENDS" "2 $2"
 	said="$STATUS $SAID"
-	play "$SHIM" 1.3 cancelled 100
+	play "$SHIM" 1.3 cancelled 100 "$1"
 	assert_equal "$STATUS $SAID" "$said"
-	assert_equal "$ENDS" '2 closed 1'
+	assert_equal "$ENDS" "2 $2"
+}
+
+@test "a thread that is cancelled in SSL_shutdown: the socket ends with its last descriptor" {
+	cancelled reading 'closed 1'
+	cancelled writing 'truncated 0'
 }
 
 # --- the number is somebody else's ---
