@@ -28,17 +28,13 @@ static void remember_state(struct cn_conn *conn, const struct cn_tls_state *stat
 	cn_event_remember(conn, state);
 }
 
-bool cn_follow(struct cn_conn *conn)
+bool cn_follow(struct cn_conn *conn, int fd)
 {
-	int read_fd, fd;
-
-	conn->tls->ops->descriptors(conn->tls, atomic_load(&conn->session), &read_fd, &fd);
 	if (fd < 0 || fd == conn->fd)
 		return true;
 	if (cn_conn_at(fd) != conn)
 		return false;
 	conn->fd = fd;
-	conn->read_fd = read_fd;
 	return true;
 }
 
@@ -53,7 +49,7 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 		if (cn_conn_has(conn, CN_MATCHED))
 			conn->produced = state.produced;
 		else
-			state.unsupported |= !state.plain || !cn_follow(conn);
+			state.unsupported |= !state.plain || !cn_follow(conn, state.fd);
 		/* SENT without an alert, by SSL_set_shutdown, asks for the same as a quiet shutdown. */
 		state.quiet |= state.sent &&
 			       !cn_conn_has(conn, CN_ALERT_PENDING | CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
@@ -300,9 +296,14 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	if (conn->process != cn_process() || !cn_process_is_real() || !cn_conn_hold(conn))
 		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
-	if (claimed && atomic_load(&conn->session))
-		cn_follow(conn);
+	session = atomic_load(&conn->session);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
+	if (!bound && claimed && session) {
+		int read_fd, fd;
+
+		conn->tls->ops->descriptors(conn->tls, session, &read_fd, &fd);
+		bound = fd >= 0 && cn_follow(conn, fd) && cn_conn_at(fd) == conn;
+	}
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);
 	/* Let go of it while still claimed: another thread may be about to close the descriptor. */

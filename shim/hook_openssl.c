@@ -359,9 +359,10 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
 	int copy = -1, ret;
-	bool known = cn_follow(conn), gone;
+	bool known, gone;
 
 	tls->ops->look(tls, ssl, &before);
+	known = cn_follow(conn, before.fd);
 	/* Only the call that writes is short: one that waits for the peer would keep the socket open. */
 	if (known && before.plain && !before.unsupported &&
 	    (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING)))

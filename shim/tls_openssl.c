@@ -114,6 +114,7 @@ enum {
 	BIO_INFO = 3,
 	BIO_WPENDING = 13,
 	BIO_KTLS_SEND = 73,
+	BIO_GET_FD = 105,
 	BIO_SHOULD_RETRY = 8,
 	BIO_RETRY_FLAGS = 15,
 	BIO_TYPE_BUFFER = 9 | 0x200,
@@ -183,6 +184,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 
 	*state = (struct cn_tls_state){0};
 	state->plain = plain_transport(o, wbio, &state->held);
+	state->fd = state->plain ? (int)o->BIO_ctrl(wbio, BIO_GET_FD, 0, NULL) : -1;
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
 	state->unsupported =
 		!wbio || o->SSL_is_dtls(session) || (o->SSL_is_quic && o->SSL_is_quic(session)) ||
