@@ -28,6 +28,16 @@ static void remember_state(struct cn_conn *conn, const struct cn_tls_state *stat
 	cn_event_remember(conn, state);
 }
 
+bool cn_follow(struct cn_conn *conn, int fd)
+{
+	if (fd < 0 || fd == conn->fd)
+		return true;
+	if (cn_conn_at(fd) != conn)
+		return false;
+	conn->fd = fd;
+	return true;
+}
+
 /* Asks the library only when no thread is inside: the session is then ours. */
 static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 {
@@ -39,7 +49,7 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 		if (cn_conn_has(conn, CN_MATCHED))
 			conn->produced = state.produced;
 		else
-			state.unsupported |= !state.plain;
+			state.unsupported |= !state.plain || !cn_follow(conn, state.fd);
 		/* SENT without an alert, by SSL_set_shutdown, asks for the same as a quiet shutdown. */
 		state.quiet |= state.sent &&
 			       !cn_conn_has(conn, CN_ALERT_PENDING | CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
@@ -238,8 +248,10 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
 	if (cn_config.mode == CN_MODE_FIX)
-		done = cn_say_farewell(conn, fd, &plan, &socket,
-				       cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH);
+		done = cn_say_farewell(
+			conn, fd, &plan, &socket,
+			cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH &&
+				cause != CN_CAUSE_SSL_CLEAR); /* the session goes on, its callbacks with it */
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */
@@ -303,7 +315,14 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	if (conn->process != cn_process() || !cn_process_is_real() || !cn_conn_hold(conn))
 		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
+	session = atomic_load(&conn->session);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
+	if (!bound && claimed && session) {
+		int read_fd, fd;
+
+		conn->tls->ops->descriptors(conn->tls, session, &read_fd, &fd);
+		bound = fd >= 0 && cn_follow(conn, fd) && cn_conn_at(fd) == conn;
+	}
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);
 	/* Let go of it while still claimed: another thread may be about to close the descriptor. */

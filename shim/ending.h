@@ -22,6 +22,11 @@ void cn_end_replaced(int fd, const struct cn_conn *by);
 /* The process is about to end with this status, the TLS library still working. */
 void cn_end_process(int status, bool flushes);
 
+/* SSL_set_fd may move an established session to another number of its socket: then that is its descriptor from now on. `fd`:
+ * where it writes to now, -1: not known. False: that isn't known to be its socket. The caller's call is on this session, or he
+ * has claimed it. */
+bool cn_follow(struct cn_conn *conn, int fd);
+
 /* Another thread may close a session's descriptor, by a raw system call even, and the number be somebody else's before the
  * alert is sent. So where there are threads the socket is held by a copy while it is looked at and written to: a
  * descriptor that the caller closes, or -1. */

@@ -79,6 +79,18 @@ static void bind_session(struct cn_conn *conn, SSL *ssl)
 	cn_event_label(conn, fd);
 }
 
+/* `conn`: what stands at its descriptor already, or NULL. */
+static struct cn_conn *tie(struct cn_conn *conn, struct cn_tls *tls, SSL *ssl)
+{
+	if (!conn)
+		conn = cn_conn_new(tls, ssl);
+	if (conn && !tls->ops->set_conn(tls, ssl, conn)) {
+		cn_conn_session_gone(conn);
+		conn = NULL;
+	}
+	return conn;
+}
+
 static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -86,13 +98,7 @@ static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
 	int read_fd, fd;
 
 	tls->ops->descriptors(tls, ssl, &read_fd, &fd);
-	conn = cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL;
-	if (!conn)
-		conn = cn_conn_new(tls, ssl);
-	if (conn && !tls->ops->set_conn(tls, ssl, conn)) {
-		cn_conn_session_gone(conn);
-		conn = NULL;
-	}
+	conn = tie(cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL, tls, ssl);
 	if (conn)
 		bind_session(conn, ssl);
 	cn_guard_leave(guard);
@@ -351,12 +357,19 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 {
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_tls_state before;
-	int copy = cn_hold_socket(conn);
-	struct cn_socket socket = cn_bound_socket(conn, copy);
-	bool gone = conn->fd >= 0 && !socket.open && !socket.unknown;
-	int ret;
+	struct cn_socket socket = {0};
+	int copy = -1, ret;
+	bool known, gone;
 
 	tls->ops->look(tls, ssl, &before);
+	known = cn_follow(conn, before.fd);
+	/* Only the call that writes is short: one that waits for the peer would keep the socket open. */
+	if (known && before.plain && !before.unsupported &&
+	    (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING)))
+		copy = cn_hold_socket(conn);
+	if (known)
+		socket = cn_bound_socket(conn, copy);
+	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown;
 	cn_guard_leave(guard); /* the program's callbacks run in the real call */
 	if (gone && before.plain && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl,
@@ -366,7 +379,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
 	else if (cn_config.mode == CN_MODE_FIX)
-		ret = cn_openssl_shutdown(tls, ssl, before.unsupported || !before.plain ? -1 : copy);
+		ret = cn_openssl_shutdown(tls, ssl, copy);
 	else
 		ret = tls->real.SSL_shutdown(ssl);
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
@@ -456,15 +469,32 @@ EXPORT void SSL_free(SSL *ssl)
 	cn_call_end(&call, 0, NULL);
 }
 
+/* The session's next connection has the holders that the last one had; its socket is yet to come. */
+static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
+{
+	struct cn_guard guard = cn_guard_enter();
+	struct cn_conn *conn = cn_openssl_conn(tls, ssl) ? NULL : tie(NULL, tls, ssl);
+
+	if (conn)
+		atomic_store(&conn->session_refs, holders);
+	cn_guard_leave(guard);
+}
+
 EXPORT int SSL_clear(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_SSL_CLEAR) : NULL;
+	uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;
 	struct cn_call call;
+	int ret;
 
 	if (!tls)
 		return 0;
 	end_session(&call, tls, ssl, CN_CAUSE_SSL_CLEAR);
-	return cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
+	ret = cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
+	if (holders)
+		keep_holders(tls, ssl, holders);
+	return ret;
 }
 
 /* --- more than one holder --- */

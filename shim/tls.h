@@ -24,6 +24,7 @@ enum cn_outcome {
 struct cn_tls_state {
 	bool unsupported; /* QUIC, DTLS, kTLS, asynchronous jobs */
 	bool plain;       /* what it writes goes straight into a socket */
+	int fd;           /* that socket; -1: not known */
 	bool established; /* handshake finished and none running */
 	bool quiet;       /* quiet shutdown is set */
 	bool sent;        /* the library believes that close_notify was sent; it may be wrong */

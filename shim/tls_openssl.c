@@ -3,10 +3,12 @@
  * test compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs,
  * its error queue and the program's callbacks as they were. */
 #include "conn.h"
+#include "real.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +19,9 @@ typedef struct bio_st BIO;
 typedef struct ssl_session_st SSL_SESSION;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef void info_callback(const SSL *ssl, int where, int ret);
+typedef long bio_callback(BIO *bio, int call, const char *bytes, int length, long size, long ret);
+typedef long bio_callback_ex(BIO *bio, int call, const char *bytes, size_t length, int option, long size,
+			     int ret, size_t *done);
 typedef void ex_new(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 typedef void ex_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp);
 /* 1.1.1 says void *from_d, 3.0 void **from_d; both mean the address of the copied pointer. */
@@ -70,6 +75,8 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(unsigned long, ERR_peek_last_error, (void))                                                     \
 	NEED(void, BIO_clear_flags, (BIO *, int))                                                            \
 	NEED(void, BIO_set_flags, (BIO *, int))                                                              \
+	MAY(bio_callback *, BIO_get_callback, (const BIO *))                                                 \
+	MAY(bio_callback_ex *, BIO_get_callback_ex, (const BIO *))                                           \
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(SSL_SESSION *, SSL_get_session, (const SSL *))                                                   \
 	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
@@ -107,6 +114,7 @@ enum {
 	BIO_INFO = 3,
 	BIO_WPENDING = 13,
 	BIO_KTLS_SEND = 73,
+	BIO_GET_FD = 105,
 	BIO_SHOULD_RETRY = 8,
 	BIO_RETRY_FLAGS = 15,
 	BIO_TYPE_BUFFER = 9 | 0x200,
@@ -176,11 +184,13 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 
 	*state = (struct cn_tls_state){0};
 	state->plain = plain_transport(o, wbio, &state->held);
+	state->fd = state->plain ? (int)o->BIO_ctrl(wbio, BIO_GET_FD, 0, NULL) : -1;
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
-	state->unsupported = !wbio || o->SSL_is_dtls(session) ||
-			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
-			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
-			     o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0;
+	state->unsupported =
+		!wbio || o->SSL_is_dtls(session) || (o->SSL_is_quic && o->SSL_is_quic(session)) ||
+		(o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
+		/* only a socket has it; a BIO of the program's own may have lost its data by now */
+		(state->plain && o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
@@ -372,25 +382,66 @@ static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
 
 /* --- the program's own SSL_shutdown --- */
 
-/* Only writing goes to `fd`: what asks for the session's descriptor meanwhile asks for the one it reads from. */
-static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
+/* The program watches what goes through this BIO. */
+static bool is_watched(struct openssl *o, const BIO *bio)
 {
-	BIO *old = o->SSL_get_wbio(ssl);
-	BIO *held = fd >= 0 && is_descriptor(o, old) ? o->BIO_new_socket(fd, 0) : NULL;
+	return (o->BIO_get_callback && o->BIO_get_callback(bio)) ||
+	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
+}
+
+struct held_write {
+	struct openssl *o;
+	SSL *ssl;
+	BIO *old, *held;
+	int fd;
+	bool returned;
+};
+
+static void give_back(void *argument)
+{
+	struct held_write *write = argument;
+	struct openssl *o = write->o;
+
+	if (write->held) {
+		/* SSL_get_error asks the BIO. */
+		o->BIO_clear_flags(write->old, BIO_RETRY_FLAGS);
+		o->BIO_set_flags(write->old, o->BIO_test_flags(write->held, BIO_RETRY_FLAGS));
+		o->SSL_set0_wbio(write->ssl, write->old);
+		o->BIO_free(write->held);
+	}
+	if (!write->returned) /* the thread was cancelled, and nobody closes it any more */
+		cn_libc()->close(write->fd);
+}
+
+static int shutdown_held(struct held_write *write)
+{
 	int ret;
 
-	if (!held)
-		return o->tls.real.SSL_shutdown(ssl);
-	o->BIO_up_ref(old);
-	o->BIO_up_ref(held);
-	o->SSL_set0_wbio(ssl, held);
-	/* SSL_get_error asks the BIO, which may also be the one that the call reads from. */
-	o->BIO_clear_flags(old, BIO_RETRY_FLAGS);
-	ret = o->tls.real.SSL_shutdown(ssl);
-	o->BIO_set_flags(old, o->BIO_test_flags(held, BIO_RETRY_FLAGS));
-	o->SSL_set0_wbio(ssl, old);
-	o->BIO_free(held);
+	pthread_cleanup_push(give_back, write);
+	ret = write->o->tls.real.SSL_shutdown(write->ssl);
+	write->returned = true;
+	pthread_cleanup_pop(1);
 	return ret;
+}
+
+/* `fd`: a copy of the socket to write to, or -1: as ever. A call that writes reads nothing. What asks for the session's
+ * descriptor meanwhile asks for the one it reads from. */
+static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
+{
+	struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl), .fd = fd};
+
+	if (fd < 0)
+		return o->tls.real.SSL_shutdown(ssl);
+	if (is_descriptor(o, write.old) && !is_watched(o, write.old))
+		write.held = o->BIO_new_socket(fd, 0);
+	if (write.held) {
+		/* Behind an unfinished write the call writes nothing and leaves the flags as they are. */
+		o->BIO_set_flags(write.held, o->BIO_test_flags(write.old, BIO_RETRY_FLAGS));
+		o->BIO_up_ref(write.old);
+		o->BIO_up_ref(write.held);
+		o->SSL_set0_wbio(ssl, write.held);
+	}
+	return shutdown_held(&write);
 }
 
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd)

@@ -241,6 +241,23 @@ was_right() {
 	done
 }
 
+@test "up_ref_cleared: who holds a session still holds it after SSL_clear" {
+	local tls without
+	JUDGE_ARGS=(--connections 2 --silent-end)
+	for tls in 1.2 1.3; do
+		play '' client "$tls" up_ref_cleared
+		without=$(sum_of_run)
+		assert_equal "$(grep -c '"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 2
+		play "$SHIM" client "$tls" up_ref_cleared
+		assert_equal "$(grep -c '"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 2
+		assert_equal "$(sum_of_run)" "$without"
+	done
+}
+
+@test "custom_bio_data_gone: nothing is asked of a BIO whose data may be gone" {
+	changes custom_bio_data_gone truncated closed
+}
+
 @test "buffer_under_ssl: a buffering BIO between session and socket" {
 	changes buffer_under_ssl truncated closed
 }

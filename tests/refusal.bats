@@ -63,6 +63,19 @@ speaks_anyway() {
 	assert_regex "$SAID" 'SSL_shutdown: 1$'
 }
 
+@test "moved_number: a session that goes on under another number of its socket" {
+	unchanged moved_number closed
+}
+
+@test "moved_behind_relay: a session that goes on over another socket says nothing on the first" {
+	unchanged moved_behind_relay closed
+}
+
+@test "watched_bio: a callback on the BIO is told of the goodbye that the program sends" {
+	unchanged watched_bio closed
+	assert_regex "$SAID" 'BIO_write of [23][0-9] bytes'
+}
+
 @test "quiet_shutdown: SSL_shutdown in quiet mode" {
 	unchanged quiet_shutdown truncated
 	speaks_anyway CLOSENOTIFY_QUIET=override quiet_shutdown
@@ -169,6 +182,10 @@ never_closed() {
 
 @test "half_written_then_shutdown: SSL_shutdown in the middle of a write sends nothing, and nothing is added" {
 	never_closed half_written_then_shutdown
+}
+
+@test "shutdown_behind_write: who calls SSL_shutdown in the middle of a write is told to wait for room" {
+	never_closed shutdown_behind_write
 }
 
 @test "buffer_unflushed: ciphertext that never reached the socket" {

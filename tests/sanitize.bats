@@ -74,7 +74,7 @@ peer_of() {
 	case $1 in
 	read_to_end* | ignore_eof* | shutdown_after_reset | thread_in_read_closed) JUDGE_ARGS+=(--first both --first-after 10000) ;;
 	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
-	ssl_clear_reuse | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
+	ssl_clear_reuse | up_ref_cleared | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
 	esac
 }
 

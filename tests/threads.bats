@@ -130,6 +130,23 @@ ends_in_time() {
 	assert_equal "$STATUS $SAID" "$said"
 }
 
+# cancelled WHERE VERDICT
+cancelled() {
+	local said
+	JUDGE_ARGS=(--connections 2 --no-tickets --silent-end --timeout-ms 2000)
+	play '' 1.3 cancelled 100 "$1"
+	assert_equal "$ENDS" "2 $2"
+	said="$STATUS $SAID"
+	play "$SHIM" 1.3 cancelled 100 "$1"
+	assert_equal "$STATUS $SAID" "$said"
+	assert_equal "$ENDS" "2 $2"
+}
+
+@test "a thread that is cancelled in SSL_shutdown: the socket ends with its last descriptor" {
+	cancelled reading 'closed 1'
+	cancelled writing 'truncated 0'
+}
+
 # --- the number is somebody else's ---
 
 # foreign: how many rounds' bytes came out at the other end of the socketpair.
