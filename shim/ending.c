@@ -140,16 +140,20 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 }
 
 /* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, int wait_s, bool talking)
+static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
+		      const struct cn_farewell *done)
 {
-	/* SO_LINGER: close() tells the program that the peer has all, or that the time is over. It would not wait for a
-	 * socket that is held elsewhere, and ours must not wait. */
-	if (wait_s && cause != CN_CAUSE_EXIT) {
-		if (cn_linger_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, wait_s) && !talking)
+	/* SO_LINGER: close() waits until the peer has all, or the time is over. It would not for a socket that is held
+	 * elsewhere, so that is done here; and the background's own must not wait. */
+	if (socket->wait_s && cause != CN_CAUSE_EXIT) {
+		/* Where input was unread close() would have reset at once. */
+		if (!done->heard &&
+		    cn_linger_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, socket->wait_s) &&
+		    !done->talking)
 			return true;
 		cn_socket_wait_no_more(fd);
 	}
-	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking)) {
+	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, done->talking)) {
 		if (cause != CN_CAUSE_EXIT) {
 			cn_watch_ends(fd);
 			cn_watch_ends_as(fd, conn->fd);
@@ -258,7 +262,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
 	if (done.at_risk)
-		done.lingers = keep_open(conn, fd, cause, socket.wait_s, done.talking);
+		done.lingers = keep_open(conn, fd, cause, &socket, &done);
 	if (copy >= 0)
 		cn_copy_over(copy);
 	if (last)

@@ -120,7 +120,6 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 				   const struct cn_socket *socket, bool silent)
 {
 	struct cn_farewell done = {0};
-	bool heard = false;
 
 	if (plan->alert)
 		done.alert_sent = send_alert(conn, fd,
@@ -135,8 +134,8 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */
 		done.half_closed = socket->write_shut || shutdown(fd, SHUT_WR) == 0;
 	if (plan->drain) {
-		done.drained = drain(fd, socket->tcp, &heard);
-		done.talking = is_talking(conn, socket, heard);
+		done.drained = drain(fd, socket->tcp, &done.heard);
+		done.talking = is_talking(conn, socket, done.heard);
 		done.at_risk = done.talking || at_risk(conn, fd, socket);
 	}
 	return done;

@@ -13,6 +13,7 @@ struct cn_farewell {
 	bool alert_sent; /* the kernel has taken the whole alert */
 	bool half_closed;
 	bool drained; /* nothing is left unread */
+	bool heard;   /* something was: close() would have reset */
 	bool lingers; /* the background has taken it over */
 	bool at_risk; /* what was written may still be lost if the socket is closed now */
 	bool talking; /* and so until the peer has ended, for it was still sending */

@@ -410,7 +410,7 @@ static void give_back(void *argument)
 		o->BIO_free(write->held);
 	}
 	if (!write->returned) /* the thread was cancelled, and nobody closes it any more */
-		cn_libc()->close(write->fd);
+		cn_copy_over(write->fd);
 }
 
 static int shutdown_held(struct held_write *write)

@@ -194,6 +194,18 @@ assert_output_has() {
 	done
 }
 
+@test "SO_LINGER: close does not wait where it would have reset, with input unread" {
+	local shim
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --send 1000 --timeout-ms 50000)
+	for shim in '' "$SHIM"; do
+		start_peer
+		SAID=$(CLOSENOTIFY_LINGER_MS=60000 CLOSENOTIFY_TIMEOUT_MS=1000 LD_PRELOAD=$shim timeout 20 \
+			"$THREADS/while_lingering" "$JUDGE_PORT" 1.3 20000 waits_unread)
+		assert_regex "$SAID" '^close\(r.fd\) = 0 errno 0 queue 0'
+		kill "$JUDGE_PID" 2>/dev/null || true # it may have met RST
+	done
+}
+
 @test "a seccomp filter for all threads binds none of the library's: it might kill for what that does" {
 	local shim
 	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096)

@@ -9,7 +9,7 @@
  * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one, by a number that is closed before
  * another. sigio: it asked for SIGIO.
  * under_filter: it installs a seccomp filter for all threads.
- * waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged then, as the kernel shows it. */
+ * waits, waits_until_signal, waits_unread: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged then, as the kernel shows it. */
 #include "rude.h"
 
 #include <dirent.h>
@@ -176,8 +176,9 @@ static unsigned int unacknowledged(int port)
 	return sum;
 }
 
-static void with_linger(bool until_signal)
+static void with_linger(const char *what)
 {
+	struct pollfd readable = {.fd = r.fd, .events = POLLIN};
 	struct linger minute = {.l_onoff = 1, .l_linger = 60};
 	struct sigaction handler = {.sa_handler = nothing};
 	struct sockaddr_in own = {0};
@@ -187,8 +188,10 @@ static void with_linger(bool until_signal)
 	if (setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute)) ||
 	    getsockname(r.fd, (struct sockaddr *)&own, &size))
 		rude_fail("SO_LINGER");
-	if (until_signal)
+	if (!strcmp(what, "waits_until_signal"))
 		alarm(1);
+	if (!strcmp(what, "waits_unread"))
+		poll(&readable, 1, -1);
 	TELL(close(r.fd));
 	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
 }
@@ -257,7 +260,7 @@ int main(int argc, char **argv)
 	else if (!strncmp(what, "poller_by_", 10))
 		in_epoll_set_by_number(!strcmp(what, "poller_by_first"));
 	else if (!strncmp(what, "waits", 5))
-		with_linger(!strcmp(what, "waits_until_signal"));
+		with_linger(what);
 	else if (!strcmp(what, "under_filter"))
 		under_filter();
 	else if (!strcmp(what, "sigio"))
