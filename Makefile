@@ -152,12 +152,12 @@ versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each
 soak: ## SOAK_SECONDS (600): 100,000 connections, random programs, peers and faults, agreement, fuzzing
 	@CN_BUILD=$(abspath $(BUILD)) tests/soak "$(or $(SOAK_SECONDS),600)"
 
-proofs: needs-test ## the model by SPIN, and the races with each check taken out (some 6 minutes)
+proofs: needs-test ## the model by SPIN, and the races with each check taken out (some 4 minutes)
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/model/run
 	@CN_BUILD=$(abspath $(BUILD)) tests/races
 
-peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (an hour, 2 GB)
+peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (40 minutes, 2 GB)
 	@tests/needs unshare=util-linux
 	@status=0; export CN_BUILD=$(abspath $(BUILD)); tests/cpython || status=1; tests/peers || status=1; exit $$status
 
