@@ -7,10 +7,7 @@ int main(int argc, char **argv)
 	struct rude r = rude_connect(argc, argv);
 
 	SSL_CTX_set_mode(r.ctx, SSL_MODE_ASYNC);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
 	SSL_CTX_free(r.ctx);

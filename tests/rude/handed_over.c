@@ -39,10 +39,7 @@ int main(int argc, char **argv)
 		rude_vanish();
 	}
 	close(line[0]);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	hand_over(line[1], r.fd);
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));

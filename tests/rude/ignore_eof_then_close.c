@@ -11,10 +11,7 @@ int main(int argc, char **argv)
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF /* 1.1.1: such programs take SSL_ERROR_SYSCALL without errno for it */
 	SSL_CTX_set_options(r.ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 #endif
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	while ((got = SSL_read(r.ssl, bytes, sizeof(bytes))) > 0)
 		;
 	printf("SSL_get_error = %d\n", SSL_get_error(r.ssl, got));

@@ -10,10 +10,7 @@ int main(int argc, char **argv)
 #ifdef SSL_OP_ENABLE_KTLS
 	SSL_CTX_set_options(r.ctx, SSL_OP_ENABLE_KTLS);
 #endif
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 #ifdef BIO_get_ktls_send
 	if (BIO_get_ktls_send(SSL_get_wbio(r.ssl)) <= 0)
 #endif

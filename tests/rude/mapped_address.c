@@ -12,10 +12,7 @@ int main(int argc, char **argv)
 	r.fd = socket(AF_INET6, SOCK_STREAM, 0);
 	if (connect(r.fd, (struct sockaddr *)&address, sizeof(address)))
 		rude_fail("connect");
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
 	SSL_CTX_free(r.ctx);

@@ -172,15 +172,21 @@ static inline struct rude rude_connect(int argc, char **argv)
 	return r;
 }
 
+/* A session on what is connected, and N bytes. */
+static inline void rude_speak(struct rude *r)
+{
+	r->ssl = rude_session(r);
+	SSL_set_fd(r->ssl, r->fd);
+	rude_shake_hands(r->ssl);
+	rude_write(r->ssl, r->n);
+}
+
 /* All that comes before the sin. */
 static inline struct rude rude_meet(int argc, char **argv)
 {
 	struct rude r = rude_connect(argc, argv);
 
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	return r;
 }
 

@@ -12,10 +12,7 @@ int main(int argc, char **argv)
 	r.fd = rude_tcp(&r);
 	if (r.fd != number)
 		rude_fail("the number");
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
 	TELL_VOID(SSL_free(old));

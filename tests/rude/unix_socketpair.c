@@ -8,10 +8,7 @@ int main(int argc, char **argv)
 	pid_t carrier;
 
 	r.fd = rude_unix(r.fd, &carrier);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
 	SSL_CTX_free(r.ctx);

@@ -17,10 +17,7 @@ static void one(int number)
 	int copy;
 
 	r.fd = rude_tcp(&r);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	if (number % 2)
 		SSL_free(r.ssl);
 	if (number % 3 == 0 && (copy = dup(r.fd)) >= 0)

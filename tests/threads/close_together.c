@@ -13,10 +13,7 @@ static void *one(void *unused)
 	struct rude r = common;
 
 	r.fd = rude_tcp(&r);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	rude_nonblocking(r.fd);
 	pthread_barrier_wait(&moment);
 	close(r.fd);

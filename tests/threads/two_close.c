@@ -14,10 +14,7 @@ static bool frees;
 static void meet(void)
 {
 	r.fd = rude_tcp(&r);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 }
 
 static void *second(void *rounds)

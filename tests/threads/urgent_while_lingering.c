@@ -57,10 +57,7 @@ int main(int argc, char **argv)
 	if (connect(r.fd, (struct sockaddr *)&address, size) || fcntl(r.fd, F_SETOWN, getpid()))
 		rude_fail("connect");
 	r.ctx = rude_context(&r);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 	TELL(close(r.fd));
 	close(closed[1]);
 	rude_wait_for(peer); /* the urgent byte is acknowledged with what it carries */

@@ -25,10 +25,7 @@ static struct rude r;
 static void meet(void)
 {
 	r.fd = rude_tcp(&r);
-	r.ssl = rude_session(&r);
-	SSL_set_fd(r.ssl, r.fd);
-	rude_shake_hands(r.ssl);
-	rude_write(r.ssl, r.n);
+	rude_speak(&r);
 }
 
 /* One bit for each number below 64. */
