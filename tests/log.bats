@@ -165,7 +165,7 @@ addresses() {
 		[ "$deeds" = WRFCFX0 ] && deeds=iWRFCX0
 		rm -f "$LOG"
 		client "json:$LOG" "i$deeds"
-		assert_equal "$deeds: $(wc -l <"$LOG")" "$deeds: 1"
+		assert_equal "$deeds: $(grep -c '"event":"end"' "$LOG")" "$deeds: 1"
 	done
 }
 
