@@ -215,7 +215,7 @@ static int watching(int poller)
 {
 	int error = errno;
 
-	if (poller >= 0 && !cn_inside)
+	if (poller >= 0 && !cn_inside && !cn_confined)
 		cn_watch_noted(poller);
 	errno = error;
 	return poller;

@@ -435,6 +435,7 @@ static void serve(void)
 			atomic_store(&linger.ended, now_ms());
 			if (atomic_compare_exchange_strong(&linger.door, &open, 0))
 				return; /* the descriptor table goes with the thread */
+			atomic_store(&linger.ended, INT64_MAX); /* somebody has come in */
 		}
 	}
 }
@@ -736,11 +737,13 @@ bool cn_linger_stop(void)
 {
 	if (atomic_exchange(&linger.forbidden, true))
 		return false;
-	if (!is_ours() || !wait_for_door())
+	if (!is_ours())
 		return true;
-	atomic_store(&linger.dropping, true);
-	stir();
-	wait_for_end();
+	if (wait_for_door()) {
+		atomic_store(&linger.dropping, true);
+		stir();
+	}
+	wait_for_end(); /* one that takes no letters any more may still be on its way out */
 	atomic_store(&linger.dropping, false);
 	return true;
 }

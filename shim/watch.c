@@ -2,6 +2,7 @@
  * The program's epoll sets. Invariant: a set that is open and was noted is in the list; a number that no longer is one
  * does no harm there and goes when it is met. */
 #include "watch.h"
+#include "process.h"
 #include "real.h"
 
 #include <errno.h>
@@ -84,14 +85,12 @@ void cn_watch_copied(int fd, int copy)
 /* A set knows a socket by the number by which it was added: only that takes it out again, if nobody has it by now. */
 void cn_watch_ends_as(int fd, int number)
 {
-	int again = number >= 0 && number != fd && atomic_load(&top)
-			    ? cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, number)
-			    : -1;
+	int again = number >= 0 && number != fd && atomic_load(&top) ? cn_copy_for_now(fd, number) : -1;
 
 	if (again == number)
 		leave_all(again);
 	if (again >= 0)
-		cn_libc()->close(again);
+		cn_copy_over(again);
 }
 
 void cn_watch_ends(int fd)

@@ -11,10 +11,7 @@ int main(int argc, char **argv)
 		SSL_free(r.ssl);
 		close(r.fd);
 		r.fd = rude_tcp(&r);
-		r.ssl = rude_session(&r);
-		SSL_set_fd(r.ssl, r.fd);
-		rude_shake_hands(r.ssl);
-		rude_write(r.ssl, r.n);
+		rude_speak(&r);
 		SSL_free(r.ssl);
 		close(r.fd);
 		exit(0);

@@ -217,6 +217,21 @@ static inline void rude_wait_for(pid_t child)
 		rude_fail("child");
 }
 
+static inline void *rude_idle(void *unused)
+{
+	pause();
+	return unused;
+}
+
+/* A second one, which does nothing. */
+static inline void rude_has_threads(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, rude_idle, NULL))
+		rude_fail("pthread_create");
+}
+
 static inline void rude_nonblocking(int fd)
 {
 	if (fcntl(fd, F_SETFL, O_NONBLOCK))

@@ -3,20 +3,12 @@
  * SSL_free, close. Fails if SSL_get_error has something else to say. */
 #include "half_written.h"
 
-static void *idle(void *unused)
-{
-	pause();
-	return unused;
-}
-
 int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
-	pthread_t thread;
 	int error;
 
-	if (pthread_create(&thread, NULL, idle, NULL))
-		rude_fail("pthread_create");
+	rude_has_threads();
 	write_until_full(&r);
 	error = SSL_get_error(r.ssl, SSL_shutdown(r.ssl));
 	printf("SSL_shutdown: error %d\n", error);

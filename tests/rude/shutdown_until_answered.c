@@ -3,20 +3,12 @@
  * SSL_get_error asks for. */
 #include "rude.h"
 
-static void *idle(void *unused)
-{
-	pause();
-	return unused;
-}
-
 int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
-	pthread_t thread;
 	int ret, error;
 
-	if (pthread_create(&thread, NULL, idle, NULL))
-		rude_fail("pthread_create");
+	rude_has_threads();
 	rude_nonblocking(r.fd);
 	while ((ret = SSL_shutdown(r.ssl)) < 1) {
 		struct pollfd wanted = {.fd = r.fd};

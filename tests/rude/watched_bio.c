@@ -2,12 +2,6 @@
  * A careful program with another thread and a callback on its BIO that tells of each write. */
 #include "rude.h"
 
-static void *idle(void *unused)
-{
-	pause();
-	return unused;
-}
-
 static long tell(BIO *bio, int call, const char *bytes, size_t length, int option, long size, int ret,
 		 size_t *done)
 {
@@ -20,10 +14,8 @@ static long tell(BIO *bio, int call, const char *bytes, size_t length, int optio
 int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
-	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, idle, NULL))
-		rude_fail("pthread_create");
+	rude_has_threads();
 	BIO_set_callback_ex(SSL_get_wbio(r.ssl), tell);
 	return rude_goes_on(&r);
 }

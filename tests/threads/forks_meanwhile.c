@@ -45,10 +45,7 @@ int main(int argc, char **argv)
 		rude_fail("pthread_create");
 	for (int i = argc > 4 ? atoi(argv[4]) : 1; i > 0; i--) {
 		r.fd = rude_tcp(&r);
-		r.ssl = rude_session(&r);
-		SSL_set_fd(r.ssl, r.fd);
-		rude_shake_hands(r.ssl);
-		rude_write(r.ssl, r.n);
+		rude_speak(&r);
 		SSL_free(r.ssl);
 		close(r.fd);
 	}
