@@ -241,10 +241,10 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		fd = copy;
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, conn->goodbye || cn_conn_has(conn, CN_MATCHED), &socket);
-	if (conn->rest_length && socket.write_shut)
-		forget_goodbye(conn);
 	if (last && socket.open)
 		look_closer(conn, fd, &socket);
+	if (conn->rest_length && socket.write_shut)
+		forget_goodbye(conn);
 	facts = gather(conn, fd, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
