@@ -76,11 +76,11 @@ extern __thread const void *cn_caller __attribute__((tls_model("initial-exec")))
 void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn, int fd);
 void cn_call_tell(const struct cn_call *call, int64_t ret, bool failed, const char *error);
 
-/* Before the real call, in the exported function itself, which the program has called. */
-static inline __attribute__((always_inline)) void cn_call_begin(struct cn_call *call, const char *name,
-								struct cn_conn *conn, int fd)
+/* Before the real call. `caller`: the return address of the exported function, which the program has called. */
+static inline void cn_call_begin(struct cn_call *call, const void *caller, const char *name,
+				 struct cn_conn *conn, int fd)
 {
-	cn_caller = __builtin_return_address(0);
+	cn_caller = caller;
 	call->name = NULL;
 	if (__builtin_expect(cn_config.log != CN_LOG_NONE, 0))
 		cn_call_noted(call, name, conn, fd);

@@ -11,6 +11,9 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Where the program called the exported function in which this stands. */
+#define CALLER __builtin_return_address(0)
+
 /* Marks this thread as inside the shim. The caller has checked cn_inside. */
 struct cn_guard {
 	int error;

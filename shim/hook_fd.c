@@ -29,33 +29,50 @@ static struct cn_plan ending(int fd, enum cn_cause cause)
 	return plan;
 }
 
-EXPORT int close(int fd)
+/* Nothing stands at fd, and the real functions are known. */
+static inline bool passes(int fd)
+{
+	return __builtin_expect(!cn_tracked(fd) && cn_libc_table.close, 1);
+}
+
+/* Apart from close(), so that all the others pay for no stack frame. */
+static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 {
 	uint32_t tracked = cn_tracked(fd);
 	struct cn_call call;
 
-	if (__builtin_expect(!tracked, 1) || cn_inside)
+	if (!tracked || cn_inside)
 		return cn_libc()->close(fd);
 	if (tracked == CN_FD_RESERVED) {
 		errno = EBADF; /* the log's: the program does not know that it is open */
 		return -1;
 	}
-	cn_call_begin(&call, "close", cn_conn_at(fd), fd);
+	cn_call_begin(&call, caller, "close", cn_conn_at(fd), fd);
 	ending(fd, CN_CAUSE_CLOSE);
 	return cn_call_end(&call, cn_libc()->close(fd), NULL);
 }
 
-EXPORT int shutdown(int fd, int how)
+EXPORT int close(int fd)
 {
+	return passes(fd) ? cn_libc_table.close(fd) : watched_close(fd, CALLER);
+}
+
+static __attribute__((noinline)) int watched_shutdown(int fd, int how, const void *caller)
+{
+	bool both = how == SHUT_RDWR;
 	struct cn_call call;
 
-	if (__builtin_expect(!cn_tracked(fd), 1) || cn_inside || (how != SHUT_WR && how != SHUT_RDWR))
+	if (!cn_tracked(fd) || cn_inside || (how != SHUT_WR && !both))
 		return cn_libc()->shutdown(fd, how);
-	cn_call_begin(&call, how == SHUT_WR ? "shutdown(SHUT_WR)" : "shutdown(SHUT_RDWR)", cn_conn_at(fd),
-		      fd);
-	if (ending(fd, how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_SHUTDOWN_BOTH).spare_reading)
+	cn_call_begin(&call, caller, both ? "shutdown(SHUT_RDWR)" : "shutdown(SHUT_WR)", cn_conn_at(fd), fd);
+	if (ending(fd, both ? CN_CAUSE_SHUTDOWN_BOTH : CN_CAUSE_SHUTDOWN).spare_reading)
 		how = SHUT_WR;
 	return cn_call_end(&call, cn_libc()->shutdown(fd, how), NULL);
+}
+
+EXPORT int shutdown(int fd, int how)
+{
+	return passes(fd) ? cn_libc_table.shutdown(fd, how) : watched_shutdown(fd, how, CALLER);
 }
 
 /* After the call: `copy` is what the kernel made of `fd`. Sockets are remembered even before they carry TLS: the
@@ -85,8 +102,7 @@ static bool is_open(int fd)
 }
 
 /* Before dup2: what stands on `to` ends, if `fd` is there to replace it. */
-static inline __attribute__((always_inline)) void replacing(struct cn_call *call, const char *name, int fd,
-							    int to)
+static void replacing(struct cn_call *call, const void *caller, const char *name, int fd, int to)
 {
 	uint32_t tracked = cn_tracked(to);
 
@@ -97,7 +113,7 @@ static inline __attribute__((always_inline)) void replacing(struct cn_call *call
 		cn_sink_yield(to);
 		return;
 	}
-	cn_call_begin(call, name, cn_conn_at(to), to);
+	cn_call_begin(call, caller, name, cn_conn_at(to), to);
 	ending(to, CN_CAUSE_DUP2);
 }
 
@@ -110,7 +126,7 @@ EXPORT int dup2(int fd, int to)
 {
 	struct cn_call call;
 
-	replacing(&call, "dup2", fd, to);
+	replacing(&call, CALLER, "dup2", fd, to);
 	return copied(fd, cn_call_end(&call, cn_libc()->dup2(fd, to), NULL));
 }
 
@@ -119,7 +135,7 @@ EXPORT int dup3(int fd, int to, int flags)
 	struct cn_call call = {.name = NULL};
 
 	if ((flags & ~O_CLOEXEC) == 0) /* else it fails */
-		replacing(&call, "dup3", fd, to);
+		replacing(&call, CALLER, "dup3", fd, to);
 	return copied(fd, cn_call_end(&call, cn_libc()->dup3(fd, to, flags), NULL));
 }
 
@@ -153,7 +169,7 @@ EXPORT int fcntl64(int fd, int command, ...)
 	return any_fcntl(cn_libc()->fcntl64 ? cn_libc()->fcntl64 : cn_libc()->fcntl, fd, command, argument);
 }
 
-static inline __attribute__((always_inline)) void ending_range(unsigned int first, unsigned int last)
+static void ending_range(const void *caller, unsigned int first, unsigned int last)
 {
 	struct cn_call call;
 
@@ -161,7 +177,7 @@ static inline __attribute__((always_inline)) void ending_range(unsigned int firs
 	     fd = cn_next_tracked((unsigned int)fd + 1, last)) {
 		if (cn_tracked(fd) == CN_FD_RESERVED)
 			continue;
-		cn_call_begin(&call, "close_range", cn_conn_at(fd), fd);
+		cn_call_begin(&call, caller, "close_range", cn_conn_at(fd), fd);
 		ending(fd, CN_CAUSE_CLOSE_RANGE);
 		cn_call_end(&call, 0, NULL); /* the real one is yet to come, and hardly fails */
 	}
@@ -183,7 +199,7 @@ EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 	/* With UNSHARE the other threads keep theirs, with CLOEXEC nothing is closed yet, with others it fails. */
 	if (cn_inside || first > last || flags)
 		return real(first, last, flags);
-	ending_range(first, last);
+	ending_range(CALLER, first, last);
 	if (log == UINT32_MAX || log < first || log > last)
 		return real(first, last, flags);
 	if (log > first)
@@ -204,7 +220,7 @@ EXPORT void closefrom(int first)
 		return;
 	}
 	if (!cn_inside)
-		ending_range((unsigned int)first, UINT32_MAX);
+		ending_range(CALLER, (unsigned int)first, UINT32_MAX);
 	if (cn_libc()->closefrom)
 		cn_libc()->closefrom(first);
 	else /* glibc before 2.34; a program that looks whether it is there finds ours */
@@ -240,7 +256,7 @@ EXPORT int fclose(FILE *stream)
 	if (fd < 0 || !cn_conn_at(fd) || cn_inside)
 		return cn_libc()->fclose(stream);
 	fflush(stream);
-	cn_call_begin(&call, "fclose", cn_conn_at(fd), fd);
+	cn_call_begin(&call, CALLER, "fclose", cn_conn_at(fd), fd);
 	ending(fd, CN_CAUSE_FCLOSE);
 	return cn_call_end(&call, cn_libc()->fclose(stream), NULL);
 }

@@ -280,7 +280,7 @@ static __attribute__((noinline)) void abandon(struct call call)
 #define SHELL(type, name, params, arguments, missing, asked, succeeded, length)                              \
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
-		struct call call = enter(ssl, __builtin_return_address(0));                                  \
+		struct call call = enter(ssl, CALLER);                                                       \
 		type ret;                                                                                    \
                                                                                                              \
 		if (__builtin_expect(!call.tls || !call.tls->real.name, 0)) {                                \
@@ -398,7 +398,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 
 EXPORT int SSL_shutdown(SSL *ssl)
 {
-	struct call call = enter(ssl, __builtin_return_address(0));
+	struct call call = enter(ssl, CALLER);
 	struct cn_call told;
 	int ret;
 
@@ -406,7 +406,7 @@ EXPORT int SSL_shutdown(SSL *ssl)
 		return -1;
 	if (!call.conn)
 		return call.tls->real.SSL_shutdown(ssl);
-	cn_call_begin(&told, "SSL_shutdown", call.conn, call.conn->fd);
+	cn_call_begin(&told, CALLER, "SSL_shutdown", call.conn, call.conn->fd);
 	ret = shutdown_tracked(call.tls, ssl, call.conn);
 	if (told.name)
 		cn_call_end(&told, ret, ret < 0 ? call.tls->ops->error_word(call.tls, ssl, ret) : NULL);
@@ -442,8 +442,8 @@ static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause caus
 	return cause == CN_CAUSE_SSL_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) ? NULL : conn;
 }
 
-static inline __attribute__((always_inline)) void end_session(struct cn_call *call, struct cn_tls *tls,
-							      SSL *ssl, enum cn_cause cause)
+static void end_session(struct cn_call *call, const void *caller, struct cn_tls *tls, SSL *ssl,
+			enum cn_cause cause)
 {
 	struct cn_conn *conn = ended_by(tls, ssl, cause);
 	struct cn_guard guard;
@@ -451,7 +451,7 @@ static inline __attribute__((always_inline)) void end_session(struct cn_call *ca
 	call->name = NULL;
 	if (!conn)
 		return;
-	cn_call_begin(call, cn_cause_word(cause), conn, conn->fd);
+	cn_call_begin(call, caller, cn_cause_word(cause), conn, conn->fd);
 	guard = cn_guard_enter();
 	cn_end_session(conn, cause);
 	cn_guard_leave(guard);
@@ -459,12 +459,12 @@ static inline __attribute__((always_inline)) void end_session(struct cn_call *ca
 
 EXPORT void SSL_free(SSL *ssl)
 {
-	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_tls *tls = library(ssl, CALLER);
 	struct cn_call call;
 
 	if (!tls)
 		return;
-	end_session(&call, tls, ssl, CN_CAUSE_SSL_FREE);
+	end_session(&call, CALLER, tls, ssl, CN_CAUSE_SSL_FREE);
 	tls->real.SSL_free(ssl);
 	cn_call_end(&call, 0, NULL);
 }
@@ -482,7 +482,7 @@ static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
 
 EXPORT int SSL_clear(SSL *ssl)
 {
-	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_tls *tls = library(ssl, CALLER);
 	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_SSL_CLEAR) : NULL;
 	uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;
 	struct cn_call call;
@@ -490,7 +490,7 @@ EXPORT int SSL_clear(SSL *ssl)
 
 	if (!tls)
 		return 0;
-	end_session(&call, tls, ssl, CN_CAUSE_SSL_CLEAR);
+	end_session(&call, CALLER, tls, ssl, CN_CAUSE_SSL_CLEAR);
 	ret = cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
 	if (holders)
 		keep_holders(tls, ssl, holders);
@@ -501,7 +501,7 @@ EXPORT int SSL_clear(SSL *ssl)
 
 EXPORT int SSL_up_ref(SSL *ssl)
 {
-	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_tls *tls = library(ssl, CALLER);
 	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
 	int ret = tls ? tls->real.SSL_up_ref(ssl) : 0;
 
@@ -512,7 +512,7 @@ EXPORT int SSL_up_ref(SSL *ssl)
 
 EXPORT SSL *SSL_dup(SSL *ssl)
 {
-	struct cn_tls *tls = library(ssl, __builtin_return_address(0));
+	struct cn_tls *tls = library(ssl, CALLER);
 	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
 	uint32_t before = conn ? atomic_load(&conn->session_refs) : 0;
 	SSL *copy = tls ? tls->real.SSL_dup(ssl) : NULL;
@@ -527,7 +527,7 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 
 EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
-	const void *caller = __builtin_return_address(0);
+	const void *caller = CALLER;
 	/* libssl itself calls this for each new session. Where that code lies is known; dladdr() takes long. */
 	struct cn_tls *tls = cn_tls_of(&caller, 1, caller);
 	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
@@ -538,7 +538,7 @@ EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 
 EXPORT SSL_CTX *SSL_CTX_new(const void *method)
 {
-	struct cn_tls *tls = cn_tls_of(&method, 1, __builtin_return_address(0));
+	struct cn_tls *tls = cn_tls_of(&method, 1, CALLER);
 	SSL_CTX *context = tls ? tls->real.SSL_CTX_new(method) : NULL;
 
 	cn_at_exit_once();
@@ -547,7 +547,7 @@ EXPORT SSL_CTX *SSL_CTX_new(const void *method)
 
 EXPORT SSL_CTX *SSL_CTX_new_ex(void *libctx, const char *propq, const void *method)
 {
-	struct cn_tls *tls = cn_tls_of(&method, 1, __builtin_return_address(0));
+	struct cn_tls *tls = cn_tls_of(&method, 1, CALLER);
 	SSL_CTX *context = NULL;
 
 	if (tls && tls->real.SSL_CTX_new_ex)
