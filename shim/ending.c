@@ -241,6 +241,8 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 		fd = copy;
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, conn->goodbye || cn_conn_has(conn, CN_MATCHED), &socket);
+	if (socket.open)
+		cn_socket_ask_linger(fd, &socket);
 	if (last && socket.open)
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)

@@ -70,9 +70,10 @@ static void bind_session(struct cn_conn *conn, SSL *ssl)
 	conn->tls->ops->descriptors(conn->tls, ssl, &read_fd, &fd);
 	if (fd < 0 || cn_tracked(fd) == CN_FD_RESERVED)
 		return;
+	if (fd == conn->fd && cn_conn_at(fd) == conn && conn->read_fd >= 0 && cn_socket_is(fd, conn->cookie))
+		return;
 	cookie = cn_socket_cookie(fd);
-	if (!cookie ||
-	    (cookie == conn->cookie && fd == conn->fd && cn_conn_at(fd) == conn && conn->read_fd >= 0))
+	if (!cookie)
 		return;
 	cn_end_replaced(fd, conn);
 	cn_conn_bind(conn, fd, read_fd, cookie);

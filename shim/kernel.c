@@ -23,16 +23,26 @@
 
 enum { ESTABLISHED = 1, FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, CLOSED, CLOSE_WAIT, LAST_ACK, CLOSING = 11 };
 
-uint64_t cn_socket_cookie(int fd)
+static uint64_t ask_cookie(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t length = sizeof(cookie);
-	int type = 0;
-	socklen_t type_length = sizeof(type);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) || type != SOCK_STREAM)
-		return 0;
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
+}
+
+uint64_t cn_socket_cookie(int fd)
+{
+	int type = 0;
+	socklen_t length = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) || type != SOCK_STREAM ? 0
+											  : ask_cookie(fd);
+}
+
+bool cn_socket_is(int fd, uint64_t cookie)
+{
+	return cookie && ask_cookie(fd) == cookie;
 }
 
 static void note_state(int state, struct cn_socket *out)
@@ -116,20 +126,19 @@ bool cn_socket_handed(int fd, uint64_t *bytes)
 
 void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out)
 {
+	uint64_t found = ask_cookie(fd);
+
+	*out = (struct cn_socket){.open = found && found == cookie,
+				  .unknown = !found && errno != EBADF && errno != ENOTSOCK};
+	if (out->open)
+		look_at_tcp(fd, count, out);
+}
+
+void cn_socket_ask_linger(int fd, struct cn_socket *out)
+{
 	struct linger linger = {0};
 	socklen_t length = sizeof(linger);
-	uint64_t found = 0;
-	socklen_t found_length = sizeof(found);
 
-	*out = (struct cn_socket){0};
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &found, &found_length)) {
-		out->unknown = errno != EBADF && errno != ENOTSOCK;
-		return;
-	}
-	if (found != cookie)
-		return;
-	out->open = true;
-	look_at_tcp(fd, count, out);
 	out->abort_on_close = getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) ||
 			      (linger.l_onoff && linger.l_linger == 0);
 	out->wait_s = linger.l_onoff ? linger.l_linger : 0;

@@ -27,12 +27,16 @@ struct cn_socket {
 /* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
  * socket. */
 uint64_t cn_socket_cookie(int fd);
+bool cn_socket_is(int fd, uint64_t cookie);
 
 /* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
 /* Looks at fd, which should be the socket `cookie`. `count`: `handed` is needed. */
 void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out);
+
+/* What its close() will do: abort_on_close and wait_s. */
+void cn_socket_ask_linger(int fd, struct cn_socket *out);
 
 /* Its close() returns at once. */
 void cn_socket_wait_no_more(int fd);

@@ -49,6 +49,7 @@
 /* One socket on its way out. */
 struct held {
 	bool used;
+	bool watched; /* in the epoll set */
 	bool ended;   /* the peer's FIN has come */
 	bool talking; /* the peer was still sending: if that fails it won't read what we said */
 	int unacked;
@@ -219,11 +220,20 @@ static void let_go(void)
 		syscall(SYS_futex, &linger.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+static void watch(int fd, bool watched)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	if (watched != linger.held[fd].watched)
+		epoll_ctl(linger.epoll, watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+	linger.held[fd].watched = watched;
+}
+
 static void give_up(int fd, enum cn_after after)
 {
 	tell(&linger.held[fd], fd, after);
 	/* The program's own descriptor may outlive ours, as at exit, and would wake us for ever. */
-	epoll_ctl(linger.epoll, EPOLL_CTL_DEL, fd, NULL);
+	watch(fd, false);
 	cn_libc()->close(fd);
 	if (linger.held[fd].alert)
 		munmap(linger.held[fd].alert, CN_REST_MOST);
@@ -273,7 +283,7 @@ static bool take_letter(int door)
 				 .msg_control = control.room,
 				 .msg_controllen = sizeof(control)};
 	ssize_t got = recvmsg(door, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct epoll_event event = {.events = EPOLLIN};
+	enum cn_after after;
 	int fd = -1;
 
 	if (got < 0) {
@@ -305,10 +315,13 @@ static bool take_letter(int door)
 	linger.count++;
 	if (fd >= linger.top)
 		linger.top = fd + 1;
+	after = settled(&linger.held[fd], fd, linger.held[fd].alert, now_ms());
+	if (after != CN_AFTER_NOTHING) /* while the letter lay there */
+		give_up(fd, after);
+	else
+		watch(fd, !linger.held[fd].ended);
 	if (linger.count >= linger.most)
 		give_up_oldest();
-	event.data.fd = fd;
-	epoll_ctl(linger.epoll, EPOLL_CTL_ADD, fd, &event);
 	return true;
 }
 
@@ -373,7 +386,6 @@ static int look_around(const struct epoll_event *events, int count)
 	for (int fd = 0; fd < linger.top; fd++) {
 		struct held *h = &linger.held[fd];
 		enum cn_after after = CN_AFTER_NOTHING;
-		bool had_ended = h->ended;
 
 		if (fd % 64 == 63) /* a closing program waits for no long round */
 			take_letters();
@@ -389,8 +401,8 @@ static int look_around(const struct epoll_event *events, int count)
 			give_up(fd, after);
 			continue;
 		}
-		if (h->ended && !had_ended) /* its EOF would wake us for ever */
-			epoll_ctl(linger.epoll, EPOLL_CTL_DEL, fd, NULL);
+		if (h->ended) /* its EOF would wake us for ever */
+			watch(fd, false);
 		if (h->next < next)
 			next = h->next;
 	}
