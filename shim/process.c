@@ -393,6 +393,17 @@ static void before_fork(void)
 	errno = error;
 }
 
+static void forget_child(struct cn_conn *conn)
+{
+	if (conn->share && conn->process == cn_process())
+		enlist(conn->share, 0, PENDING);
+}
+
+void cn_fork_failed(void)
+{
+	cn_conn_each(forget_child);
+}
+
 static uint32_t parent_name;
 
 static void adopt_after_fork(struct cn_conn *conn)
