@@ -51,6 +51,18 @@ in_handler() {
 	in_handler altstack
 }
 
+@test "close in a handler that has a small stack of its own, with a log" {
+	play '' 1 small_stack 1000
+	assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
+	local how
+	for how in text json; do
+		export CLOSENOTIFY_LOG="$how:$BATS_TEST_TMPDIR/log"
+		play "$SHIM" 1 small_stack 1000
+		assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
+	done
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/log")" 2
+}
+
 @test "threads that block all signals, and never spoke TLS, close: that is no handler" {
 	local how handled
 	for how in plain deep after; do
