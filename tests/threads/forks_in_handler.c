@@ -16,18 +16,22 @@ int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
 	struct pollfd parent;
-	int ends[2];
+	int ends[2], born[2];
 	pid_t child;
+	char byte;
 
 	alarm(20); /* it must not wait for itself */
-	if (pipe(ends))
+	if (pipe(ends) || pipe(born))
 		rude_fail("pipe");
 	parent = (struct pollfd){.fd = ends[0]};
 	if (fork() == 0) {
 		close(ends[1]);
-		poll(&parent, 1, 20000);
+		if (write(born[1], "", 1) == 1)
+			poll(&parent, 1, 20000);
 		rude_vanish();
 	}
+	if (read(born[0], &byte, 1) != 1)
+		rude_fail("read");
 	close(r.fd);
 	r.fd = rude_tcp(&r);
 	rude_speak(&r);
