@@ -360,13 +360,14 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
 	int copy = -1, ret;
-	bool known, gone;
+	bool known, gone, writes;
 
 	tls->ops->look(tls, ssl, &before);
 	known = cn_follow(conn, before.fd);
-	/* Only the call that writes is short: one that waits for the peer would keep the socket open. */
-	if (known && before.plain && !before.unsupported &&
-	    (!before.sent || cn_conn_has(conn, CN_ALERT_PENDING)))
+	/* Only the call that writes is short: one that waits for the peer would keep the socket open, and SIGPIPE blocked in the
+	 * program's handlers, and after one of them that jumps out of it. */
+	writes = !before.sent || cn_conn_has(conn, CN_ALERT_PENDING);
+	if (known && before.plain && !before.unsupported && writes)
 		copy = cn_hold_socket(conn);
 	if (known)
 		socket = cn_bound_socket(conn, copy);
@@ -379,7 +380,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	else if (cn_config.mode == CN_MODE_FIX && cn_conn_has(conn, CN_SAID_BY_SHIM) &&
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
-	else if (cn_config.mode == CN_MODE_FIX)
+	else if (cn_config.mode == CN_MODE_FIX && (writes || cn_conn_has(conn, CN_WRITE_PENDING)))
 		ret = cn_openssl_shutdown(tls, ssl, copy);
 	else
 		ret = tls->real.SSL_shutdown(ssl);

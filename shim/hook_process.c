@@ -98,6 +98,15 @@ EXPORT int prctl(int option, ...)
 	return ret;
 }
 
+EXPORT pid_t fork(void)
+{
+	pid_t child = cn_libc()->fork();
+
+	if (child < 0)
+		cn_fork_failed();
+	return child;
+}
+
 EXPORT pid_t _Fork(void)
 {
 	pid_t (*real)(void) = cn_libc()->_Fork, child;

@@ -22,6 +22,7 @@
 #define PENDING      ((pid_t)-1) /* a child that is being born */
 #define SHARES       (4096 / sizeof(struct cn_share))
 #define RETIRED_KEPT 64
+#define PATIENCE     1000 /* and no more: a thread of higher priority may be the one that waits, or a handler */
 
 /* --- this process --- */
 
@@ -95,7 +96,20 @@ static unsigned int retired_count;
 static struct cn_share *fresh;
 static size_t fresh_left;
 static atomic_flag shares_busy =
-	ATOMIC_FLAG_INIT; /* held for a few instructions; a fork child finds it free */
+	ATOMIC_FLAG_INIT; /* held for a few system calls; a fork child finds it free */
+
+/* False if a signal handler that forks has interrupted the holder. */
+static bool lock_shares(void)
+{
+	int patience = PATIENCE;
+
+	while (atomic_flag_test_and_set(&shares_busy)) {
+		if (!patience--)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
 
 static bool dead(pid_t pid)
 {
@@ -133,8 +147,8 @@ static struct cn_share *new_share(void)
 {
 	struct cn_share *share;
 
-	while (atomic_flag_test_and_set(&shares_busy))
-		sched_yield();
+	if (!lock_shares())
+		return NULL;
 	share = take_share();
 	atomic_flag_clear(&shares_busy);
 	return share;
@@ -154,8 +168,8 @@ static bool enlist(struct cn_share *share, pid_t pid, pid_t in_place_of)
 void cn_share_leave(struct cn_share *share)
 {
 	enlist(share, 0, cn_process_page->pid);
-	while (atomic_flag_test_and_set(&shares_busy))
-		sched_yield();
+	if (!lock_shares())
+		return;
 	if (retired_count < RETIRED_KEPT)
 		retired[retired_count++] = share;
 	atomic_flag_clear(&shares_busy);
@@ -277,8 +291,7 @@ _Atomic bool cn_tables_differ;
 
 /* --- copies --- */
 
-#define COPIES   64   /* by number: those of one instant lie side by side */
-#define PATIENCE 1000 /* and no more: a thread of higher priority may be the one that waits */
+#define COPIES 64 /* by number: those of one instant lie side by side */
 
 static _Atomic int copies[COPIES]; /* number + 1; 0: none */
 static _Atomic uint32_t copying;   /* threads between a copy's making or closing and its note here */
@@ -369,7 +382,7 @@ static void share_before_fork(struct cn_conn *conn)
 		return;
 	if (!conn->share) {
 		conn->share = new_share();
-		if (!conn->share) { /* without memory to tell who holds it somebody always does */
+		if (!conn->share) { /* with nothing to tell who holds it somebody always does */
 			cn_conn_note(conn, CN_HANDED_OVER);
 			return;
 		}
@@ -391,6 +404,17 @@ static void before_fork(void)
 	cn_conn_each(share_before_fork);
 	no_copies_now();
 	errno = error;
+}
+
+static void forget_child(struct cn_conn *conn)
+{
+	if (conn->share && conn->process == cn_process())
+		enlist(conn->share, 0, PENDING);
+}
+
+void cn_fork_failed(void)
+{
+	cn_conn_each(forget_child);
 }
 
 static uint32_t parent_name;

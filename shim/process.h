@@ -41,6 +41,9 @@ uint32_t cn_raw_forks(void);
 void cn_raw_fork_begins(void);
 void cn_raw_fork_over(bool failed);
 
+/* fork() has failed: the atfork handlers are not told. */
+void cn_fork_failed(void);
+
 /* This process uses the session. */
 void cn_share_speak(struct cn_share *share);
 

@@ -189,29 +189,52 @@ static bool send_to_daemon(const struct cn_text *text, int fd)
 		       sizeof(to)) == (long)text->length;
 }
 
-static bool put_out(const struct cn_record *record, int fd)
+static bool put_text(const struct cn_record *record, int fd, struct cn_text *text)
 {
 	static _Atomic bool cut; /* the last line has no end: the disk was full */
-	struct cn_text text = {.length = 0};
 	bool was_cut = atomic_exchange(&cut, false);
 	long put;
 
+	text->length = 0;
 	if (was_cut)
-		cn_put(&text, "\n");
+		cn_put(text, "\n");
 	if (cn_config.log_to == CN_TO_JOURNAL)
-		cn_record_as_journal(record, &text);
+		cn_record_as_journal(record, text);
 	else if (cn_config.log_to == CN_TO_SYSLOG)
-		cn_record_as_syslog(record, &text, cn_config.log == CN_LOG_JSON);
+		cn_record_as_syslog(record, text, cn_config.log == CN_LOG_JSON);
 	else if (cn_config.log == CN_LOG_JSON)
-		cn_record_as_json(record, &text);
+		cn_record_as_json(record, text);
 	else
-		cn_record_as_text(record, &text);
+		cn_record_as_text(record, text);
 	if (is_daemon())
-		return send_to_daemon(&text, fd);
-	put = cn_text_write(&text, fd);
-	if (put <= 0 ? was_cut : put < (long)text.length)
+		return send_to_daemon(text, fd);
+	put = cn_text_write(text, fd);
+	if (put <= 0 ? was_cut : put < (long)text->length)
 		atomic_store(&cut, true);
-	return put == (long)text.length;
+	return put == (long)text->length;
+}
+
+static __attribute__((noinline)) bool put_out_of_stack(const struct cn_record *record, int fd)
+{
+	struct cn_text text;
+
+	return put_text(record, fd, &text);
+}
+
+/* 4 KB are half of what many signal handlers and coroutines have for a stack. */
+static bool put_out(const struct cn_record *record, int fd)
+{
+	static struct cn_text text;
+	static _Atomic uint32_t
+		writer; /* cn_process() of the one that has it; what a fork child finds is free */
+	uint32_t self = cn_process(), other = atomic_load(&writer);
+	bool out;
+
+	if (other == self || !atomic_compare_exchange_strong(&writer, &other, self))
+		return put_out_of_stack(record, fd);
+	out = put_text(record, fd, &text);
+	atomic_store(&writer, 0);
+	return out;
 }
 
 static struct {

@@ -552,9 +552,9 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	if (ret == 1 || (ret < 0 && outcome(tls, ssl, ret) != CN_OUT_WANT))
 		return ret;
 
-	memory = take_memory(o);
 	old = o->SSL_get_rbio(ssl);
-	if (!memory || fd < 0)
+	memory = fd < 0 ? NULL : take_memory(o);
+	if (!memory)
 		return ret;
 	o->BIO_up_ref(old);
 	o->BIO_up_ref(memory);

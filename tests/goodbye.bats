@@ -62,6 +62,10 @@ changes() {
 	changes child_empties_itself truncated closed
 }
 
+@test "fork_fails: no process to be had, so nobody else holds the connection" {
+	changes fork_fails truncated closed
+}
+
 @test "fork_often: children by the dozen have come and gone" {
 	changes fork_often truncated closed
 }

@@ -316,6 +316,11 @@ never_closed() {
 	unchanged exec_cloexec truncated
 }
 
+@test "jumps_out_of_wait: a time limit jumps out of a SSL_shutdown that waits; no signal is blocked" {
+	JUDGE_ARGS=(--silent-end)
+	unchanged jumps_out_of_wait closed
+}
+
 @test "exec_fails: exec fails, and the program speaks on" {
 	unchanged exec_fails closed
 }

@@ -51,6 +51,18 @@ in_handler() {
 	in_handler altstack
 }
 
+@test "close in a handler that has a small stack of its own, with a log" {
+	play '' 1 small_stack 1000
+	assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
+	local how
+	for how in text json; do
+		export CLOSENOTIFY_LOG="$how:$BATS_TEST_TMPDIR/log"
+		play "$SHIM" 1 small_stack 1000
+		assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
+	done
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/log")" 2
+}
+
 @test "threads that block all signals, and never spoke TLS, close: that is no handler" {
 	local how handled
 	for how in plain deep after; do
@@ -106,4 +118,16 @@ at_exit() {
 @test "signals while exit waits do not make it wait longer" {
 	at_exit USR1 1000 exit
 	assert_equal "$STATUS" 0
+}
+
+@test "fork in a handler that interrupts a fork" {
+	start_judge --no-tickets --connections 2 --timeout-ms 10000
+	# The library asks for the first connection's holder.
+	run strace -o "$BATS_TEST_TMPDIR/calls" -e trace=kill,clone -e inject=kill:signal=USR1 -E LD_PRELOAD="$SHIM" \
+		"$THREADS/forks_in_handler" "$JUDGE_PORT" 1.3 100
+	assert_success
+	assert_output 'close(r.fd) = 0 errno 0 queue 0'
+	# One that a signal interrupts begins anew.
+	run sed -nE 's/^(kill|--- SIGUSR1).*/\1/p; s/^(clone).* = [0-9]+$/\1/p' "$BATS_TEST_TMPDIR/calls"
+	assert_output "$(printf '%s\n' clone kill '--- SIGUSR1' clone clone)"
 }
