@@ -72,7 +72,7 @@ unlike_plain() {
 peer_of() {
 	JUDGE_ARGS=(--no-tickets)
 	case $1 in
-	read_to_end* | ignore_eof* | shutdown_after_reset | thread_in_read_closed) JUDGE_ARGS+=(--first both --first-after 10000) ;;
+	read_to_end* | ignore_eof* | shutdown_after_reset) JUDGE_ARGS+=(--first both --first-after 10000) ;;
 	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
 	ssl_clear_reuse | up_ref_cleared | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
 	esac
@@ -109,7 +109,7 @@ threads() {
 		ARGS=(40000 100) JUDGE_ARGS=(--connections 100 --read-pause-ms 5 --rcvbuf 4096)
 		wrong+=$(unlike_plain "$1" threads/many_linger)
 	fi
-	ARGS=(10000 read free) JUDGE_ARGS=(--no-tickets --timeout-ms 700)
+	ARGS=(10000 read free) JUDGE_ARGS=(--no-tickets)
 	wrong+=$(unlike_plain "$1" threads/thread_in_call)
 	assert_equal "$wrong" ''
 }

@@ -41,6 +41,7 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	r = rude_meet(argc, argv);
+	rude_flushed(r.fd);
 	if (pthread_create(&thread, NULL, read_on, NULL))
 		rude_fail("pthread_create");
 	wait_until_inside();
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
 	for (int fd = 100; fd < 1024; fd++)
 		if (dup2(0, fd) != fd)
 			rude_fail("dup2");
+	rude_now();
 	pthread_join(thread, NULL);
 	for (int fd = 100; fd < 1024; fd++)
 		mine += fcntl(fd, F_GETFD) >= 0;
