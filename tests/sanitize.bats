@@ -42,7 +42,7 @@ preload_of() {
 play() {
 	local program=$BUILD/${1:-.}/tests/$2
 	STATUS=0
-	start_judge --accept-timeout-ms 3000 --timeout-ms 20000 "${JUDGE_ARGS[@]}"
+	start_judge --accept-timeout-ms 20000 --timeout-ms 20000 "${JUDGE_ARGS[@]}"
 	SAID=$(LD_PRELOAD=$(preload_of "$1") \
 		ASAN_OPTIONS=detect_leaks=0:exitcode=66:handle_segv=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		TSAN_OPTIONS="exitcode=66 ignore_noninstrumented_modules=1 suppressions=$BATS_FILE_TMPDIR/suppressions" \
@@ -86,7 +86,6 @@ peer_of() {
 		dtls | quic | half_record_stalls | buffer_unflushed) continue ;; # no client of the judge's, or not ended by it
 		esac
 		peer_of "$name"
-		JUDGE_ARGS+=(--timeout-ms 2000)
 		wrong+=$(unlike_plain asan "rude/$name")
 	done
 	assert_equal "$wrong" ''
