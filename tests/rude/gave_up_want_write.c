@@ -12,7 +12,8 @@ static void __attribute__((noreturn)) go_on_when_it_waits(pid_t parent, pid_t ca
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", parent);
 	while (state != 'S' && getppid() == parent && (file = fopen(path, "r"))) {
-		fscanf(file, "%*d (%*[^)]) %c", &state);
+		if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			state = 'R'; /* it is gone */
 		fclose(file);
 		sched_yield();
 	}
