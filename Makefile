@@ -87,7 +87,7 @@ $(BUILD)/tests/rude/%: tests/rude/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/threads/%: tests/threads/%.c tests/rude/rude.h tests/rude/old_libc.h
+$(BUILD)/tests/threads/%: tests/threads/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 

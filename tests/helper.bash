@@ -38,22 +38,24 @@ make_certs() {
 	) 9>"$BUILD/tests/pki.lock"
 }
 
-# start_judge ARGS...: a judge server in the background. Sets JUDGE_PORT, JUDGE_PID, JUDGE_OUT.
+# start_judge ARGS...: a judge server in the background. Sets JUDGE_PORT, JUDGE_PID (for programs too, see rude_now), JUDGE_OUT.
 # It holds a lock on $JUDGE_OUT.lock for as long as it lives; that's how judge_result waits for it.
 start_judge() {
-	local word=
+	local word='' alive
 	JUDGE_OUT=$(mktemp "$BATS_TEST_TMPDIR/judge.XXXXXX")
 	flock --no-fork "$JUDGE_OUT.lock" "$JUDGE" server --cert "$PKI/cert.pem" --key "$PKI/key.pem" "$@" \
 		>"$JUDGE_OUT" 2>"$JUDGE_OUT.err" 3>&- &
 	JUDGE_PID=$!
+	export JUDGE_PID
 	STARTED+=("$JUDGE_PID")
-	until read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ]; do
-		if ! kill -0 "$JUDGE_PID" 2>/dev/null; then
-			cat "$JUDGE_OUT.err" >&2
-			return 1
-		fi
+	while alive=yes; do
+		kill -0 "$JUDGE_PID" 2>/dev/null || alive=no # and what it has said before can be read now
+		read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ] && return
+		[ "$alive" = yes ] || break
 		sleep 0.01
 	done
+	cat "$JUDGE_OUT.err" >&2
+	return 1
 }
 
 # judge_client ARGS...: a judge as client of the judge last started; prints its JSON line.

@@ -141,7 +141,7 @@ client_hears() {
 
 @test "timeout: a peer that never ends, and it holds up no other" {
 	for tls in 1.2 1.3; do
-		start_judge --tls "$tls" --connections 3 --timeout-ms 1000
+		start_judge --tls "$tls" --connections 3 --timeout-ms 2000
 		exec 5<>"/dev/tcp/127.0.0.1/$JUDGE_PORT"
 		judge_client --tls "$tls" --timeout-ms 60000 >"$BATS_TEST_TMPDIR/stalled" 3>&- &
 		stalled=$!
@@ -233,7 +233,7 @@ client_hears() {
 
 @test "an RST after the FIN is told, and the end stays what it was" {
 	start_judge --send 10000 --silent-end --linger-open-ms 60000
-	judge_client --never-read --first both --timeout-ms 50 >/dev/null
+	judge_client --never-read --first both --timeout-ms 1000 >/dev/null
 	RESULT=$(judge_result)
 	assert_equal "$(verdict_of "$RESULT")" closed
 	assert_equal "$(field rst_after_fin "$RESULT")" true
@@ -284,4 +284,22 @@ resumed_in() {
 	run "$JUDGE" --help
 	assert_success
 	assert_output --partial 'Usage: judge server'
+}
+
+@test "SIGUSR1: the judge ends first, lingers open no longer, or gives up, when all that has come is read" {
+	start_judge --first both --first-after 1000000 --timeout-ms 60000
+	judge_client --send 1000 >"$BATS_TEST_TMPDIR/client" 3>&- &
+	STARTED+=($!)
+	kill -USR1 "$JUDGE_PID"
+	wait $!
+	assert_equal "$(verdict_of "$(cat "$BATS_TEST_TMPDIR/client")")" closed
+	assert_equal "$(field bytes "$(judge_result)")" 1000
+	start_judge --linger-open-ms 60000 --timeout-ms 60000
+	kill -USR1 "$JUDGE_PID"
+	judge_client --first both >/dev/null
+	assert_equal "$(verdict_of "$(judge_result)")" closed
+	start_judge --timeout-ms 60000
+	kill -USR1 "$JUDGE_PID"
+	judge_client >/dev/null
+	assert_equal "$(verdict_of "$(judge_result)")" timeout
 }

@@ -24,6 +24,9 @@ play() {
 	STATUS=0
 	start_judge --tls "$tls" "${JUDGE_ARGS[@]}"
 	SAID=$(LD_PRELOAD=$shim timeout 300 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
+	case " ${JUDGE_ARGS[*]} " in # these would go on like that
+	*' --never-read '* | *' --linger-open-ms '*) kill -USR1 "$JUDGE_PID" 2>/dev/null || true ;;
+	esac
 	judge_result >/dev/null
 	RESULT=$(tail -n 1 "$JUDGE_OUT")
 	echo "${program##*/} $*, TLS $tls, judge ${JUDGE_ARGS[*]}, ${shim:-without}: status $STATUS $RESULT $SAID"
@@ -280,7 +283,7 @@ assert_output_has() {
 
 # bounded HOW: the peer never reads. Without the library the program ends at once; with it, when the bound has passed.
 bounded() {
-	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 3000)
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000)
 	play '' 1.3 ends_with_bytes 150000 "$1" "$2" 0 212992
 	assert_equal "$STATUS" 0
 	CLOSENOTIFY_LINGER_MS=200 CLOSENOTIFY_TIMEOUT_MS=1000 \
@@ -297,15 +300,17 @@ bounded() {
 }
 
 @test "where no thread may be started, a peer that never reads holds close no longer than the bound" {
-	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 6000)
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000)
 	CLOSENOTIFY_LINGER_MS=200 CLOSENOTIFY_TIMEOUT_MS=1000 play "$SHIM" 1.3 while_lingering 20000 no_threads
 	assert_equal "$STATUS" 0
 }
 
+RESETS=(--never-read --rcvbuf 4096 --first rst --first-after 1000000 --timeout-ms 60000) # when it is told to
+
 @test "a peer that resets is waited for no longer" {
-	JUDGE_ARGS=(--first rst --first-after 10000 --read-pause-ms 5)
+	JUDGE_ARGS=("${RESETS[@]}")
 	CLOSENOTIFY_LINGER_MS=600000 CLOSENOTIFY_TIMEOUT_MS=600000 \
-		play "$SHIM" 1.3 ends_with_bytes 300000 close nonblocking
+		play "$SHIM" 1.3 ends_with_bytes 150000 close nonblocking 0 212992 now
 	assert_equal "$STATUS $(field end "$RESULT")" '0 open' # the judge's own
 }
 
@@ -380,7 +385,8 @@ gives_up() {
 
 # afterwards WHAT ARGS...: what the log says of a lingering socket in the end, and whether bytes were left.
 afterwards() {
-	local log=$BATS_TEST_TMPDIR/after.$RANDOM
+	local log=$BATS_TEST_TMPDIR/after
+	rm -f "$log"
 	CLOSENOTIFY_LOG=json:$log CLOSENOTIFY_LEVEL=calls play "$SHIM" 1.3 ends_with_bytes "${@:2}"
 	assert_equal "$(jq -r 'select(.event == "after") | "\(.ended_by) \(.unacknowledged > 0)"' "$log")" "$1"
 	assert_equal "$(jq -r 'select(.event == "after") | .id' "$log")" "$(jq -r 'select(.event == "end") | .id' "$log")"
@@ -389,14 +395,14 @@ afterwards() {
 }
 
 @test "the log says what became of a socket that lingered" {
-	JUDGE_ARGS=(--read-pause-ms 1 --silent-end --linger-open-ms 500)
+	JUDGE_ARGS=(--read-pause-ms 1 --silent-end --linger-open-ms 60000)
 	afterwards 'acknowledged false' 300000 close nonblocking
-	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 6000)
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000)
 	CLOSENOTIFY_LINGER_MS=200 afterwards 'idle true' 150000 close nonblocking 0 212992
 	CLOSENOTIFY_LINGER_MS=200 afterwards 'idle true' 150000 exit blocking 0 212992
 	CLOSENOTIFY_TIMEOUT_MS=1000 afterwards 'exit true' 150000 exit blocking 0 212992
-	JUDGE_ARGS=(--first rst --first-after 10000 --read-pause-ms 5)
-	afterwards 'reset true' 300000 close nonblocking
+	JUDGE_ARGS=("${RESETS[@]}")
+	afterwards 'reset true' 150000 close nonblocking 0 212992 now
 }
 
 @test "SIGTERM ends a program that waits at exit" {

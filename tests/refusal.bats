@@ -326,17 +326,16 @@ never_closed() {
 }
 
 @test "plain_at_exit: both have said goodbye, plain text follows at exit" {
-	JUDGE_ARGS=(--linger-open-ms 1000)
+	JUDGE_ARGS=()
 	unchanged plain_at_exit unclean
 }
 
 @test "plain_at_exit_soon: plain text follows at exit, the peer has not said goodbye" {
-	JUDGE_ARGS=(--silent-end --linger-open-ms 1000)
 	unchanged plain_at_exit_soon unclean
 }
 
 @test "plain_by_spawned: both have said goodbye, a spawned program writes plain text" {
-	JUDGE_ARGS=(--linger-open-ms 1000)
+	JUDGE_ARGS=()
 	unchanged plain_by_spawned unclean
 }
 
@@ -428,6 +427,6 @@ ends() {
 }
 
 @test "thread_in_read_closed: one thread closes the descriptor under another's SSL_read" {
-	JUDGE_ARGS=(--timeout-ms 1000) # the judge's own end wakes the reader
+	JUDGE_ARGS=(--timeout-ms 2000) # the judge's own end wakes the reader, at once where it is told to
 	ends thread_in_read_closed
 }

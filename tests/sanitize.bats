@@ -42,7 +42,7 @@ preload_of() {
 play() {
 	local program=$BUILD/${1:-.}/tests/$2
 	STATUS=0
-	start_judge --accept-timeout-ms 3000 --timeout-ms 20000 "${JUDGE_ARGS[@]}"
+	start_judge --accept-timeout-ms 20000 --timeout-ms 20000 "${JUDGE_ARGS[@]}"
 	SAID=$(LD_PRELOAD=$(preload_of "$1") \
 		ASAN_OPTIONS=detect_leaks=0:exitcode=66:handle_segv=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		TSAN_OPTIONS="exitcode=66 ignore_noninstrumented_modules=1 suppressions=$BATS_FILE_TMPDIR/suppressions" \
@@ -72,7 +72,7 @@ unlike_plain() {
 peer_of() {
 	JUDGE_ARGS=(--no-tickets)
 	case $1 in
-	read_to_end* | ignore_eof* | shutdown_after_reset | thread_in_read_closed) JUDGE_ARGS+=(--first both --first-after 10000) ;;
+	read_to_end* | ignore_eof* | shutdown_after_reset) JUDGE_ARGS+=(--first both --first-after 10000) ;;
 	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
 	ssl_clear_reuse | up_ref_cleared | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
 	esac
@@ -86,7 +86,6 @@ peer_of() {
 		dtls | quic | half_record_stalls | buffer_unflushed) continue ;; # no client of the judge's, or not ended by it
 		esac
 		peer_of "$name"
-		JUDGE_ARGS+=(--timeout-ms 2000)
 		wrong+=$(unlike_plain asan "rude/$name")
 	done
 	assert_equal "$wrong" ''
@@ -109,7 +108,7 @@ threads() {
 		ARGS=(40000 100) JUDGE_ARGS=(--connections 100 --read-pause-ms 5 --rcvbuf 4096)
 		wrong+=$(unlike_plain "$1" threads/many_linger)
 	fi
-	ARGS=(10000 read free) JUDGE_ARGS=(--no-tickets --timeout-ms 700)
+	ARGS=(10000 read free) JUDGE_ARGS=(--no-tickets)
 	wrong+=$(unlike_plain "$1" threads/thread_in_call)
 	assert_equal "$wrong" ''
 }

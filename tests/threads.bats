@@ -78,14 +78,14 @@ sees_the_same() {
 }
 
 @test "close, shutdown, SSL_free while another thread is inside SSL_read" {
-	JUDGE_ARGS=(--no-tickets --timeout-ms 700)
+	JUDGE_ARGS=(--no-tickets --timeout-ms 60000)
 	sees_the_same read close
 	sees_the_same read shutdown
 	sees_the_same read free
 }
 
 @test "close, shutdown, SSL_free while another thread is inside SSL_write" {
-	JUDGE_ARGS=(--no-tickets --timeout-ms 1000 --rcvbuf 4096 --read-pause-ms 20)
+	JUDGE_ARGS=(--no-tickets --timeout-ms 60000 --rcvbuf 4096 --read-pause-ms 20)
 	sees_the_same write close
 	sees_the_same write shutdown
 	sees_the_same write free
@@ -123,7 +123,7 @@ ends_in_time() {
 
 @test "the program's descriptors stay its own when a reader comes back from a closed socket" {
 	local said
-	JUDGE_ARGS=(--no-tickets --timeout-ms 1000)
+	JUDGE_ARGS=(--no-tickets --timeout-ms 60000)
 	play '' 1.3 number_taken 10000
 	said="$STATUS $SAID"
 	play "$SHIM" 1.3 number_taken 10000
@@ -133,7 +133,7 @@ ends_in_time() {
 # cancelled WHERE VERDICT
 cancelled() {
 	local said
-	JUDGE_ARGS=(--connections 2 --no-tickets --silent-end --timeout-ms 2000)
+	JUDGE_ARGS=(--connections 2 --no-tickets --silent-end --timeout-ms 60000)
 	play '' 1.3 cancelled 100 "$1"
 	assert_equal "$ENDS" "2 $2"
 	said="$STATUS $SAID"

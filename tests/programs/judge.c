@@ -23,6 +23,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -150,6 +151,8 @@ struct peer {
 	bool want_fin, fin_sent, want_rst;
 	int send_errno;
 };
+
+static volatile sig_atomic_t told; /* SIGUSR1 has come, and nothing was left to read then */
 
 static SSL_SESSION *kept_session; /* the client's newest session, for --repeat and --session-file */
 
@@ -774,7 +777,8 @@ static bool write_socket(struct peer *p)
 		if (p->handshake && !p->broken && !p->closed_for_writing) {
 			if (say_next(p))
 				continue;
-			if (opt.first && !p->first_done && all_said(p) && p->received >= opt.first_after) {
+			if (opt.first && !p->first_done && all_said(p) &&
+			    (told || p->received >= opt.first_after)) {
 				end_first(p);
 				continue;
 			}
@@ -955,14 +959,14 @@ static bool advance(struct peer *p, bool readable)
 	quiet = write_socket(p);
 	now = now_ms();
 	if (p->close_at)
-		return now >= p->close_at;
+		return told || now >= p->close_at;
 	if (quiet && p->want_rst && !unacknowledged(p->fd)) /* RST would take queued bytes with it */
 		return true;
 	if (quiet && p->end != END_OPEN) {
 		p->close_at = now + opt.linger_open_ms;
-		return !opt.linger_open_ms;
+		return told || !opt.linger_open_ms;
 	}
-	if (now < p->deadline)
+	if (now < p->deadline && (!told || opt.first || opt.linger_open_ms))
 		return false;
 	if (p->end == END_OPEN)
 		p->end = END_TIMEOUT;
@@ -1010,6 +1014,34 @@ static int64_t wake_at(const struct peer *p, int64_t now)
 	return p->deadline;
 }
 
+static void on_signal(int signal)
+{
+	(void)signal;
+	told = 1;
+}
+
+/* Waits for the descriptors, for some milliseconds, and for SIGUSR1, which comes only if no descriptor is ready. */
+static void wait_for(struct pollfd *watch, int count, int64_t ms)
+{
+	struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (ppoll(watch, (nfds_t)count, &time, &none) < 0 && errno != EINTR)
+		die_errno("poll");
+}
+
+static void let_be_told(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	sigset_t usr1;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+}
+
 /* Judges `total` connections, all that come from the listener at once, or the single one given. */
 static void judge(SSL_CTX *ctx, int listener, struct peer *only, int total)
 {
@@ -1037,10 +1069,7 @@ static void judge(SSL_CTX *ctx, int listener, struct peer *only, int total)
 		watch[active].fd = met < total ? listener : -1;
 		watch[active].events = POLLIN;
 		watch[active].revents = 0;
-		wake = wake > now ? wake - now : 0;
-		if (poll(watch, (nfds_t)active + 1, wake < INT_MAX ? (int)wake : INT_MAX) < 0 &&
-		    errno != EINTR)
-			die_errno("poll");
+		wait_for(watch, active + 1, wake > now ? wake - now : 0);
 		fd = watch[active].revents ? accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
 		for (i = 0, kept = 0; i < active; i++) {
 			if (watch[i].revents & (POLLRDHUP | POLLHUP | POLLERR))
@@ -1296,6 +1325,8 @@ static void show_help(void)
 	     "FIN, but\n"
 	     "more besides), truncated (FIN alone), reset, aborted (fatal alert), no_handshake, timeout,\n"
 	     "open (the judge's own RST came first).\n\n"
+	     "SIGUSR1: now is the time for --first, or to linger open no longer; without either, to give "
+	     "up.\n\n"
 	     "Exit status: 0 all were judged, 1 internal failure, 2 usage.");
 }
 
@@ -1515,6 +1546,7 @@ int main(int argc, char **argv)
 	SSL_CTX *ctx;
 
 	parse(argc, argv);
+	let_be_told();
 	ctx = new_context();
 	if (opt.server)
 		serve(ctx);

@@ -6,9 +6,13 @@
 int main(int argc, char **argv)
 {
 	struct rude r = rude_meet(argc, argv);
-	pthread_t thread = read_in_thread(&r);
+	pthread_t thread;
 
+	rude_flushed(r.fd);
+	thread = read_in_thread(&r);
 	TELL(close(r.fd));
+	if (!r.server)
+		rude_now();
 	pthread_join(thread, NULL);
 	SSL_free(r.ssl);
 	SSL_CTX_free(r.ctx);

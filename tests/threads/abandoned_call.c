@@ -5,7 +5,7 @@
  *
  * cancel: pthread_cancel. longjmp: out of a signal handler, as programs do that know no other time limit. again: as
  * longjmp, then SSL_free and a second connection, which is ended as it should be. */
-#include "rude.h"
+#include "thread_in_read.h"
 
 #include <setjmp.h>
 #include <sys/time.h>
@@ -13,21 +13,10 @@
 static struct rude r;
 static sigjmp_buf out;
 
-static void *read_on(void *unused)
-{
-	char byte;
-
-	SSL_read(r.ssl, &byte, 1);
-	return unused;
-}
-
 static void cancel(void)
 {
-	pthread_t thread;
+	pthread_t thread = read_in_thread(&r);
 
-	if (pthread_create(&thread, NULL, read_on, NULL))
-		rude_fail("pthread_create");
-	usleep(50000); /* most likely it waits by then; if not, that is no sin */
 	pthread_cancel(thread);
 	pthread_join(thread, NULL);
 }
@@ -44,7 +33,7 @@ static void time_out(void)
 	signal(SIGALRM, jump);
 	if (sigsetjmp(out, 1) == 0) {
 		setitimer(ITIMER_REAL, &soon, NULL);
-		read_on(NULL);
+		read_on(r.ssl);
 	}
 }
 

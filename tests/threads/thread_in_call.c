@@ -3,7 +3,7 @@
  *
  *     thread_in_call PORT TLS N CALL HOW    CALL: read, write. HOW: close, shutdown, free.
  *
- * After close only the peer can wake the thread. free: the thread has a reference of its own. */
+ * After close only the peer can wake the thread, and is told to. free: the thread has a reference of its own. */
 #include "rude.h"
 
 static struct rude r;
@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	writes = argc > 4 && !strcmp(argv[4], "write");
 	r = rude_meet(argc, argv);
+	rude_flushed(r.fd);
 	SSL_up_ref(r.ssl);
 	if (pthread_create(&thread, NULL, call, NULL))
 		rude_fail("pthread_create");
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
 		TELL(shutdown(r.fd, SHUT_RDWR));
 	else
 		TELL(close(r.fd));
+	rude_now();
 	pthread_join(thread, NULL);
 	if (strcmp(how, "free"))
 		SSL_free(r.ssl);
