@@ -123,7 +123,9 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
 		.held = (state.held && !pending) || socket->write_shut || surplus != 0,
-		.thread_inside = thread_inside,
+		/* What is missing may be in a send() of another thread, or with io_uring; both hold the socket, and a half-close
+		 * would cut it off. */
+		.thread_inside = thread_inside || surplus < 0,
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
 		.unclean = status != 0,

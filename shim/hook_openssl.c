@@ -243,6 +243,8 @@ static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, 
 		conn->tls->ops->look(conn->tls, ssl, &state);
 		if (state.established && cn_conn_has(conn, CN_SEEKING))
 			found_socket(conn, ssl);
+		else if (state.established && conn->fd < 0) /* BIO_s_connect has its socket only now */
+			bind_session(conn, ssl);
 		if (state.established) {
 			cn_conn_note(conn, CN_ESTABLISHED);
 			cn_event_established(conn, &state);

@@ -310,7 +310,7 @@ static bool finish_write(struct openssl *o, SSL *ssl, BIO *memory, size_t unfini
 		long at = start;
 		int records = 0;
 
-		for (; at + 5 <= length && bytes[at] == 23 && bytes[at + 1] == 3 && bytes[at + 2] == 3;
+		for (; at + 5 <= length && bytes[at] == 23 && bytes[at + 1] == 3 && bytes[at + 2] <= 3;
 		     records++)
 			at += 5 + (bytes[at + 3] << 8 | bytes[at + 4]);
 		if (at == length && start + records > 1) /* the one record itself may be whole */

@@ -154,6 +154,10 @@ was_right() {
 	was_right bio_ssl client
 }
 
+@test "bio_connect_exit: a BIO that connects in the call that shakes hands, left to exit" {
+	changes bio_connect_exit truncated closed client
+}
+
 # --- every way a descriptor ends ---
 
 @test "fclose_socket: stdio closes the descriptor" {

@@ -172,6 +172,31 @@ never_closed() {
 	never_closed half_written
 }
 
+@test "half_written_fragments: a write of many small records is not made whole with zeros" {
+	never_closed half_written_fragments
+}
+
+@test "half_written_fragments: nor is it in TLS 1.1" {
+	local library out=$BATS_TEST_TMPDIR/heard port
+	mkfifo "$BATS_TEST_TMPDIR/silence"
+	exec 8<>"$BATS_TEST_TMPDIR/silence"
+	for library in '' "$SHIM"; do
+		openssl s_server -accept 127.0.0.1:0 -naccept 1 -tls1_1 -cipher ALL:@SECLEVEL=0 -cert "$PKI/cert.pem" \
+			-key "$PKI/key.pem" <&8 >"$out" 2>&1 3>&- &
+		STARTED+=($!)
+		until port=$(grep -aoP '^ACCEPT .*:\K[0-9]+' "$out"); do
+			kill -0 $!
+			sleep 0.01
+		done
+		LD_PRELOAD=$library timeout 60 "$RUDE/half_written_fragments" "$port" 1.1
+		wait $!
+		grep -aq 'unexpected eof' "$out"
+		assert_equal "$(tr -cd '\0' <"$out" | wc -c)" 0
+		assert [ "$(tr -cd r <"$out" | wc -c)" -gt 1000 ]
+	done
+	exec 8>&-
+}
+
 @test "half_written_then_read: an SSL_read does not make a half-written stream whole" {
 	never_closed half_written_then_read
 }

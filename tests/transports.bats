@@ -107,6 +107,20 @@ all_roads() {
 	done
 }
 
+@test "ciphertext and goodbye are still on their way when the descriptor is closed: nothing is cut off" {
+	local role tls library
+	JUDGE_ARGS+=(--read-pause-ms 1 --rcvbuf 8192)
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			for library in '' "$SHIM"; do
+				play "$library" "$role" "$tls" send_in_flight
+				assert_equal "$(field bytes "$RESULT") $(verdict_of "$RESULT") $SAID" \
+					$'300000 closed close(r.fd) = 0 errno 0 queue 0\nall was sent'
+			done
+		done
+	done
+}
+
 @test "k bytes of ciphertext never reached the socket: no alert overtakes them" {
 	local style k
 	for style in custom memory; do
