@@ -123,9 +123,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
 		.held = (state.held && !pending) || socket->write_shut || surplus != 0,
-		/* What is missing may be in a send() of another thread, or with io_uring; both hold the socket, and a half-close
-		 * would cut it off. */
-		.thread_inside = thread_inside || surplus < 0,
+		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
 		.unclean = status != 0,
@@ -253,6 +251,10 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
+	/* What is missing may be in a send() of another thread, or with io_uring. Both hold the socket: its FIN comes when
+	 * they are done, and must not come before. */
+	if (surplus_of(conn, &socket) < 0)
+		plan.half_close = false;
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
 	if (cn_config.mode == CN_MODE_FIX)

@@ -135,7 +135,7 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 		done.half_closed = socket->write_shut || shutdown(fd, SHUT_WR) == 0;
 	if (plan->drain) {
 		done.drained = drain(fd, socket->tcp, &done.heard);
-		done.talking = is_talking(conn, socket, done.heard);
+		done.talking = plan->half_close && is_talking(conn, socket, done.heard);
 		done.at_risk = done.talking || at_risk(conn, fd, socket);
 	}
 	return done;
