@@ -7,6 +7,7 @@
 #include "farewell.h"
 #include "kernel.h"
 #include "linger.h"
+#include "settle.h"
 #include "usdt.h"
 #include "watch.h"
 
@@ -148,7 +149,7 @@ static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, const s
 	if (socket->wait_s && cause != CN_CAUSE_EXIT) {
 		/* Where input was unread close() would have reset at once. */
 		if (!done->heard &&
-		    cn_linger_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, socket->wait_s) &&
+		    cn_settle_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, socket->wait_s) &&
 		    !done->talking)
 			return true;
 		cn_socket_wait_no_more(fd);
@@ -164,7 +165,7 @@ static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, const s
 	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
 	if (cause != CN_CAUSE_EXIT && cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
 		return false;
-	cn_linger_here(fd, conn->cookie, conn->rest, conn->rest_length);
+	cn_settle_here(fd, conn->cookie, conn->rest, conn->rest_length);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "event.h"
 #include "kernel.h"
+#include "settle.h"
 #include "sink.h"
 
 #include <errno.h>
@@ -34,9 +35,7 @@
 	16384U /* descriptors of the thread; past that, or past RLIMIT_NOFILE, the oldest sockets go first */
 #define NUMBERS_OWN   80U /* those that are no sockets on their way out */
 #define IDLE_MS       250 /* without work, the thread ends */
-#define FIRST_LOOK_MS 2   /* nothing tells of an acknowledgement: look, and double the pause each time */
-#define LAST_LOOK_MS  512
-#define REST_MS       10 /* after letters, until the next are looked for */
+#define REST_MS       10  /* after letters, until the next are looked for */
 #define STACK_SIZE    (size_t)(256 * 1024)
 #define DOORS_FIRST   4
 #define DOORS_MOST    64 /* the queue of a datagram socket holds 10 letters: */
@@ -49,17 +48,10 @@
 /* One socket on its way out. */
 struct held {
 	bool used;
-	bool watched; /* in the epoll set */
-	bool ended;   /* the peer's FIN has come */
-	bool talking; /* the peer was still sending: if that fails it won't read what we said */
-	int unacked;
-	unsigned int pause;
-	size_t rest; /* of the alert */
+	bool watched;    /* in the epoll set */
+	uint32_t number; /* in the order in which they were given */
 	unsigned char *alert;
-	int64_t next, idle_end, end; /* ms */
-	uint32_t number;             /* in the order in which they were given */
-	uint64_t cookie;
-	int64_t begun; /* ms */
+	struct cn_settling settling;
 };
 
 /* Without a hole: all of it is sent. */
@@ -106,111 +98,6 @@ static struct {
 	bool stuck; /* a letter lies there and can't be taken */
 } linger;
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* --- one socket; the same for the background and for exit --- */
-
-static _Atomic int64_t exit_end; /* once the program exits, nothing goes on beyond; 0: it has not begun to */
-
-static void begin(struct held *h, uint64_t cookie, size_t rest, bool talking)
-{
-	int64_t now = now_ms(), exit_at = atomic_load(&exit_end);
-
-	*h = (struct held){
-		.used = true,
-		.cookie = cookie,
-		.begun = now,
-		.talking = talking,
-		.unacked = INT_MAX,
-		.pause = FIRST_LOOK_MS,
-		.rest = rest,
-		.next = now,
-		.idle_end = now + cn_config.linger_ms,
-		.end = exit_at ? exit_at : now + cn_config.timeout_ms,
-	};
-}
-
-/* The rest of an alert, then FIN. False if the connection is gone. */
-static bool push_rest(struct held *h, int fd, unsigned char *alert)
-{
-	while (h->rest) {
-		ssize_t put = send(fd, alert, h->rest, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
-
-		if (put <= 0)
-			return !cn_socket_over(errno);
-		h->rest -= (size_t)put;
-		memmove(alert, alert + put, h->rest);
-		if (!h->rest)
-			shutdown(fd, SHUT_WR);
-	}
-	return true;
-}
-
-/* What the peer sent is thrown away, a bounded lot at a time. Returns 0 at its FIN, -1 if the connection is
- * gone. */
-static int discard(int fd, bool *heard)
-{
-	for (int step = 0; step < 16; step++) {
-		ssize_t got = cn_socket_discard(fd, true);
-
-		*heard |= got > 0;
-		if (got == 0)
-			return 0;
-		if (got < 0)
-			return errno == EAGAIN || errno == EINTR ? 1 : -1;
-	}
-	return 1;
-}
-
-/* What there is to wait for no more; CN_AFTER_NOTHING: there still is. */
-static enum cn_after settled(struct held *h, int fd, unsigned char *alert, int64_t now)
-{
-	bool heard = false;
-	int unacked, peer = h->ended ? 0 : discard(fd, &heard);
-
-	if (!push_rest(h, fd, alert))
-		return CN_AFTER_RESET;
-	/* After the peer's FIN no data can come that would make close() reset: the kernel delivers the rest
-	 * alone. */
-	h->ended = peer == 0;
-	if (peer < 0)
-		return CN_AFTER_RESET;
-	if (h->ended && !h->rest)
-		return CN_AFTER_PEER_END;
-	if (now >= h->end)
-		return atomic_load(&exit_end) ? CN_AFTER_EXIT : CN_AFTER_TIMEOUT;
-	unacked = cn_socket_unacked(fd);
-	if (atomic_load(&exit_end)) /* exit waits for what was written, not for what may come */
-		h->talking = false;
-	if (unacked < 0)
-		return CN_AFTER_RESET;
-	if (unacked == 0 && !h->rest && !h->talking)
-		return CN_AFTER_ACKNOWLEDGED;
-	if (unacked < h->unacked || (heard && h->talking)) { /* progress */
-		h->unacked = unacked;
-		h->idle_end = now + cn_config.linger_ms;
-	}
-	h->next = now + h->pause;
-	if (h->next > h->idle_end)
-		h->next = h->idle_end;
-	if (h->next > h->end)
-		h->next = h->end;
-	if (h->pause < LAST_LOOK_MS)
-		h->pause *= 2;
-	return now >= h->idle_end ? CN_AFTER_IDLE : CN_AFTER_NOTHING;
-}
-
-static void tell(const struct held *h, int fd, enum cn_after after)
-{
-	cn_event_after(h->cookie, after, cn_socket_unacked(fd), now_ms() - h->begun);
-}
-
 /* --- the background --- */
 
 /* One is held no more: exit may wait for that. */
@@ -231,7 +118,7 @@ static void watch(int fd, bool watched)
 
 static void give_up(int fd, enum cn_after after)
 {
-	tell(&linger.held[fd], fd, after);
+	cn_settle_tell(&linger.held[fd].settling, fd, after);
 	/* The program's own descriptor may outlive ours, as at exit, and would wake us for ever. */
 	watch(fd, false);
 	cn_libc()->close(fd);
@@ -284,6 +171,7 @@ static bool take_letter(int door)
 				 .msg_controllen = sizeof(control)};
 	ssize_t got = recvmsg(door, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	enum cn_after after;
+	struct held *h;
 	int fd = -1;
 
 	if (got < 0) {
@@ -306,20 +194,20 @@ static bool take_letter(int door)
 			cn_libc()->close(fd);
 		return true;
 	}
-	begin(&linger.held[fd], letter.head.cookie, letter.head.rest, letter.head.talking);
-	linger.held[fd].number = letter.head.number;
-	if (letter.head.rest && (linger.held[fd].alert = cn_map(CN_REST_MOST)))
-		memcpy(linger.held[fd].alert, letter.alert, letter.head.rest);
-	else
-		linger.held[fd].rest = 0;
+	h = &linger.held[fd];
+	*h = (struct held){.used = true, .number = letter.head.number};
+	if (letter.head.rest && (h->alert = cn_map(CN_REST_MOST)))
+		memcpy(h->alert, letter.alert, letter.head.rest);
+	cn_settle_begin(&h->settling, letter.head.cookie, h->alert ? letter.head.rest : 0,
+			letter.head.talking);
 	linger.count++;
 	if (fd >= linger.top)
 		linger.top = fd + 1;
-	after = settled(&linger.held[fd], fd, linger.held[fd].alert, now_ms());
+	after = cn_settled(&h->settling, fd, h->alert, cn_now_ms());
 	if (after != CN_AFTER_NOTHING) /* while the letter lay there */
 		give_up(fd, after);
 	else
-		watch(fd, !linger.held[fd].ended);
+		watch(fd, !h->settling.ended);
 	if (linger.count >= linger.most)
 		give_up_oldest();
 	return true;
@@ -373,18 +261,19 @@ static void take_letters(void)
 /* Looks at every socket whose time has come, or that has something to read; returns the ms until the next. */
 static int look_around(const struct epoll_event *events, int count)
 {
-	int64_t now = now_ms(), next = now + IDLE_MS;
+	int64_t now = cn_now_ms(), next = now + IDLE_MS;
 
 	for (int e = 0; e < count; e++) {
 		if (events[e].data.fd == DOOR)
 			take_letters();
 		else
-			linger.held[events[e].data.fd].next = now;
+			linger.held[events[e].data.fd].settling.next = now;
 	}
 	while (linger.top > 0 && !linger.held[linger.top - 1].used)
 		linger.top--;
 	for (int fd = 0; fd < linger.top; fd++) {
 		struct held *h = &linger.held[fd];
+		struct cn_settling *one = &h->settling;
 		enum cn_after after = CN_AFTER_NOTHING;
 
 		if (fd % 64 == 63) /* a closing program waits for no long round */
@@ -395,16 +284,16 @@ static int look_around(const struct epoll_event *events, int count)
 			give_up(fd, CN_AFTER_EVICTED);
 			continue;
 		}
-		if (h->talking && atomic_load(&exit_end))
-			h->next = now;
-		if (h->next <= now && (after = settled(h, fd, h->alert, now)) != CN_AFTER_NOTHING) {
+		if (one->talking && cn_settle_exiting())
+			one->next = now;
+		if (one->next <= now && (after = cn_settled(one, fd, h->alert, now)) != CN_AFTER_NOTHING) {
 			give_up(fd, after);
 			continue;
 		}
-		if (h->ended) /* its EOF would wake us for ever */
+		if (one->ended) /* its EOF would wake us for ever */
 			watch(fd, false);
-		if (h->next < next)
-			next = h->next;
+		if (one->next < next)
+			next = one->next;
 	}
 	return (int)(next - now);
 }
@@ -428,7 +317,7 @@ static void rest(void)
 static void serve(void)
 {
 	struct epoll_event events[64];
-	int64_t idle_since = now_ms();
+	int64_t idle_since = cn_now_ms();
 	uint32_t seen = atomic_load(&linger.turn);
 	int wait = IDLE_MS;
 
@@ -436,15 +325,15 @@ static void serve(void)
 		int count = epoll_wait(linger.epoll, events, 64, wait);
 		uint32_t open = OPEN, turn = atomic_load(&linger.turn);
 
-		if (count < 0 || linger.stuck || (turn != seen && !atomic_load(&exit_end)))
+		if (count < 0 || linger.stuck || (turn != seen && !cn_settle_exiting()))
 			rest();
 		linger.stuck = false;
 		seen = turn;
 		wait = look_around(events, count > 0 ? count : 0);
 		if (atomic_load(&linger.holding)) {
-			idle_since = now_ms();
-		} else if (now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) {
-			atomic_store(&linger.ended, now_ms());
+			idle_since = cn_now_ms();
+		} else if (cn_now_ms() - idle_since >= IDLE_MS || atomic_load(&linger.forbidden)) {
+			atomic_store(&linger.ended, cn_now_ms());
 			if (atomic_compare_exchange_strong(&linger.door, &open, 0))
 				return; /* the descriptor table goes with the thread */
 			atomic_store(&linger.ended, INT64_MAX); /* somebody has come in */
@@ -655,44 +544,6 @@ bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t 
 	return posted;
 }
 
-/* --- in place --- */
-
-static enum cn_after wait_here(struct held *h, int fd, unsigned char *rest, bool until_signal)
-{
-	enum cn_after after;
-	int64_t now;
-
-	while (now = now_ms(), (after = settled(h, fd, rest, now)) == CN_AFTER_NOTHING) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-
-		if (poll(&readable, 1, (int)(h->next - now)) < 0 && until_signal)
-			break;
-	}
-	return after;
-}
-
-void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length)
-{
-	struct held h;
-
-	begin(&h, cookie, length, false);
-	tell(&h, fd, wait_here(&h, fd, rest, false));
-}
-
-bool cn_linger_seconds(int fd, uint64_t cookie, unsigned char *rest, uint32_t *length, int seconds)
-{
-	enum cn_after after;
-	struct held h;
-
-	begin(&h, cookie, *length, false);
-	h.idle_end = h.end = h.begun + (int64_t)seconds * 1000;
-	after = wait_here(&h, fd, rest, true);
-	*length = (uint32_t)h.rest;
-	if (after == CN_AFTER_ACKNOWLEDGED || after == CN_AFTER_PEER_END || after == CN_AFTER_RESET)
-		tell(&h, fd, after);
-	return after != CN_AFTER_NOTHING && after != CN_AFTER_TIMEOUT && after != CN_AFTER_IDLE;
-}
-
 /* Wakes the thread, whatever it waits for. */
 static void stir(void)
 {
@@ -712,20 +563,20 @@ void cn_linger_exit_begins(void)
 
 	/* A little before cn_linger_finish() gives up, so that what became of them can still be told. */
 	early = cn_config.timeout_ms < 10 * TELL_MS ? cn_config.timeout_ms / 10 : TELL_MS;
-	atomic_store(&exit_end, now_ms() + cn_config.timeout_ms - early);
+	cn_settle_exit_by(cn_now_ms() + cn_config.timeout_ms - early);
 	if (is_ours() && atomic_load(&linger.door) & OPEN && atomic_load(&linger.holding))
 		stir();
 }
 
 void cn_linger_finish(void)
 {
-	int64_t end = now_ms() + cn_config.timeout_ms;
+	int64_t end = cn_now_ms() + cn_config.timeout_ms;
 	uint32_t holding;
 
 	if (!is_ours())
 		return;
 	while ((holding = atomic_load(&linger.holding)) != 0) {
-		int64_t left = end - now_ms();
+		int64_t left = end - cn_now_ms();
 		struct timespec patience = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
 
 		if (left <= 0 ||
@@ -741,7 +592,7 @@ static void wait_for_end(void)
 	const struct timespec pause = {.tv_nsec = 200000};
 
 	while (linger.thread && syscall(SYS_tgkill, getpid(), linger.thread, 0) == 0 &&
-	       now_ms() - ENDING_MS < atomic_load(&linger.ended))
+	       cn_now_ms() - ENDING_MS < atomic_load(&linger.ended))
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 

@@ -16,14 +16,6 @@
  * signal handler): the socket is then as before. */
 bool cn_linger_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t length, bool talking);
 
-/* The same in place, where no thread may be started: returns when the bytes of `fd` are safe or the bounds have passed. */
-void cn_linger_here(int fd, uint64_t cookie, unsigned char *rest, size_t length);
-
-/* As close() itself waits where SO_LINGER is set: at most so many seconds, not after a signal, and no longer
- * than CLOSENOTIFY_LINGER_MS without progress. `length` is what is left
- * of the alert. False if there still is something to wait for. */
-bool cn_linger_seconds(int fd, uint64_t cookie, unsigned char *rest, uint32_t *length, int seconds);
-
 /* exit has begun: from here on the total bound holds for everything together. */
 void cn_linger_exit_begins(void);
 
