@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 	if (pipe(line) || (child = fork()) < 0)
 		rude_fail("fork");
 	if (!child) {
+		close(line[1]); /* or it would wait for ever for a parent that is killed */
 		if (read(line[0], &go, 1) != 1)
 			return 99;
 		rude_write(r.ssl, r.n);

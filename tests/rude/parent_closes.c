@@ -10,8 +10,10 @@ int main(int argc, char **argv)
 
 	if (pipe(line) || (child = fork()) < 0)
 		rude_fail("fork");
-	if (!child)
+	if (!child) {
+		close(line[1]); /* or it would wait for ever for a parent that is killed */
 		return read(line[0], &go, 1) == 1 ? rude_goes_on(&r) : 99;
+	}
 	TELL(close(r.fd));
 	TELL_VOID(SSL_free(r.ssl));
 	SSL_CTX_free(r.ctx);
