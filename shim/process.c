@@ -19,7 +19,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PENDING      ((pid_t)-1) /* a child that is being born */
 #define SHARES       (4096 / sizeof(struct cn_share))
 #define RETIRED_KEPT 64
 #define PATIENCE     1000 /* and no more: a thread of higher priority may be the one that waits, or a handler */
@@ -32,6 +31,7 @@ static uint32_t process_name;
 /* One page that the whole family shares. */
 static struct {
 	_Atomic uint32_t raw_forks;
+	_Atomic pid_t marks;
 } * family;
 
 static void *map_shared(size_t size)
@@ -121,7 +121,7 @@ static bool abandoned(struct cn_share *share)
 	for (int i = 0; i < CN_HOLDERS; i++) {
 		pid_t pid = atomic_load(&share->holders[i]);
 
-		if (pid && pid != cn_process_page->pid && (pid == PENDING || !dead(pid)))
+		if (pid && pid != cn_process_page->pid && (pid < 0 || !dead(pid)))
 			return false;
 	}
 	return !atomic_load(&share->many);
@@ -281,7 +281,7 @@ bool cn_share_held_elsewhere(struct cn_share *share, int fd)
 		if (!pid || pid == cn_process_page->pid)
 			continue;
 		/* Asked twice: of one that dies in between /proc shows nothing that is certain. */
-		if (pid == PENDING || (!gone(pid) && has_socket(pid, status.st_ino) && !gone(pid)))
+		if (pid < 0 || (!gone(pid) && has_socket(pid, status.st_ino) && !gone(pid)))
 			return true;
 	}
 	return false;
@@ -369,10 +369,14 @@ static void strike_the_dead(struct cn_share *share)
 	for (int i = 0; i < CN_HOLDERS && !atomic_load(&share->many); i++) {
 		pid_t pid = atomic_load(&share->holders[i]);
 
-		if (pid && pid != PENDING && pid != cn_process_page->pid && gone(pid))
+		if (pid > 0 && pid != cn_process_page->pid && gone(pid))
 			atomic_compare_exchange_strong(&share->holders[i], &pid, 0);
 	}
 }
+
+/* Stands among the holders for a child that is being born of this thread: another of the family may fork at the same time, and
+ * may fail. */
+static __thread pid_t mark __attribute__((tls_model("initial-exec")));
 
 static void share_before_fork(struct cn_conn *conn)
 {
@@ -388,9 +392,9 @@ static void share_before_fork(struct cn_conn *conn)
 		}
 		enlist(conn->share, self, 0);
 	}
-	if (!enlist(conn->share, PENDING, 0)) {
+	if (!enlist(conn->share, mark, 0)) {
 		strike_the_dead(conn->share);
-		if (!enlist(conn->share, PENDING, 0))
+		if (!enlist(conn->share, mark, 0))
 			atomic_store(&conn->share->many, true);
 	}
 	atomic_compare_exchange_strong(&conn->share->speaker, &self,
@@ -399,8 +403,11 @@ static void share_before_fork(struct cn_conn *conn)
 
 static void before_fork(void)
 {
+	static _Atomic pid_t marks;
 	int error = errno;
 
+	if (!mark)
+		mark = -(atomic_fetch_add(family ? &family->marks : &marks, 1) % INT_MAX) - 1;
 	cn_conn_each(share_before_fork);
 	no_copies_now();
 	errno = error;
@@ -408,8 +415,8 @@ static void before_fork(void)
 
 static void forget_child(struct cn_conn *conn)
 {
-	if (conn->share && conn->process == cn_process())
-		enlist(conn->share, 0, PENDING);
+	if (conn->share && mark && conn->process == cn_process())
+		enlist(conn->share, 0, mark);
 }
 
 void cn_fork_failed(void)
@@ -422,8 +429,7 @@ static uint32_t parent_name;
 static void adopt_after_fork(struct cn_conn *conn)
 {
 	/* No share, or no place in it: the connection stays the parent's. */
-	if (conn->process != parent_name || !conn->share ||
-	    !enlist(conn->share, cn_process_page->pid, PENDING))
+	if (conn->process != parent_name || !conn->share || !enlist(conn->share, cn_process_page->pid, mark))
 		return;
 	if (getppid() == 0) /* a pid namespace of its own: the others can't look us up */
 		atomic_store(&conn->share->many, true);
@@ -443,6 +449,7 @@ static void in_child(void)
 	retired_count = 0;
 	fresh_left = 0; /* the parent hands these out */
 	cn_conn_each(adopt_after_fork);
+	mark = 0; /* it is the parent's */
 	errno = error;
 }
 
