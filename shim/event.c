@@ -73,25 +73,17 @@ static void add_code(struct cn_record *r, const char *key, const void *code)
 	cn_record_add(r, (struct cn_field){CN_FIELD_CODE, key, {.code = cn_in_handler() ? NULL : code}});
 }
 
-static char *digits_before(char *end, uint64_t number, unsigned int base)
-{
-	do {
-		*--end = "0123456789abcdef"[number % base];
-	} while (number /= base);
-	return end;
-}
-
 /* PID-COOKIE, the cookie as ss(8) shows it; without a socket a number of our own, with a leading zero. */
 static void put_id_of(uint64_t cookie, uint64_t serial, char id[CN_ID_SIZE])
 {
 	char *end = id + CN_ID_SIZE, *at = end;
 
 	*--at = '\0';
-	at = digits_before(at, cookie ? cookie : serial, 16);
+	at = cn_digits_before(at, cookie ? cookie : serial, 16);
 	if (!cookie)
 		*--at = '0';
 	*--at = '-';
-	at = digits_before(at, (uint64_t)getpid(), 10);
+	at = cn_digits_before(at, (uint64_t)getpid(), 10);
 	memmove(id, at, (size_t)(end - at));
 }
 

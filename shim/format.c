@@ -43,16 +43,19 @@ void cn_put_number(struct cn_text *text, uint64_t number)
 
 static const char hex[] = "0123456789abcdef";
 
+char *cn_digits_before(char *end, uint64_t number, unsigned int base)
+{
+	do {
+		*--end = hex[number % base];
+	} while (number /= base);
+	return end;
+}
+
 void cn_put_hex(struct cn_text *text, uint64_t number)
 {
-	char digits[16];
-	size_t at = sizeof(digits);
+	char digits[16], *end = digits + sizeof(digits), *at = cn_digits_before(end, number, 16);
 
-	do {
-		digits[--at] = hex[number & 15];
-		number >>= 4;
-	} while (number);
-	put_bytes(text, digits + at, sizeof(digits) - at);
+	put_bytes(text, at, (size_t)(end - at));
 }
 
 void cn_put_escaped(struct cn_text *text, const char *string, size_t most)

@@ -17,6 +17,8 @@ struct cn_text {
 void cn_put(struct cn_text *text, const char *string);
 void cn_put_number(struct cn_text *text, uint64_t number);
 void cn_put_hex(struct cn_text *text, uint64_t number);
+/* Puts the digits before `end` and returns where they begin: at most 20, bases up to 16. For where 4 KB of stack are too much. */
+char *cn_digits_before(char *end, uint64_t number, unsigned int base);
 /* As much of string as fits into `most` bytes, and none beyond string[most - 1] is read; whatever is not printable ASCII, a
  * quote or a backslash becomes \u00XX, which is valid inside a JSON string and harmless to a terminal. */
 void cn_put_escaped(struct cn_text *text, const char *string, size_t most);

@@ -5,6 +5,7 @@
  * which of them still have the socket. */
 #include "process.h"
 #include "conn.h"
+#include "format.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -198,15 +199,10 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited)
 /* "/proc/PID/WHAT" without stdio. */
 static void proc_path(pid_t pid, const char *what, char *path)
 {
-	char digits[12];
-	int at = 0;
+	char digits[12], *end = digits + sizeof(digits) - 1;
 
-	do {
-		digits[at++] = (char)('0' + pid % 10);
-	} while (pid /= 10);
-	path = stpcpy(path, "/proc/");
-	while (at)
-		*path++ = digits[--at];
+	*end = '\0';
+	path = stpcpy(stpcpy(path, "/proc/"), cn_digits_before(end, (uint64_t)pid, 10));
 	strcpy(stpcpy(path, "/"), what);
 }
 
