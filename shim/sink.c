@@ -5,10 +5,10 @@
 #include "config.h"
 #include "conn.h"
 #include "kernel.h"
+#include "logfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,7 +29,6 @@ static struct place common = {.fd = -1};
 /* Of a thread with a descriptor table of its own. */
 static __thread struct place own __attribute__((tls_model("initial-exec")));
 static __thread struct place *here __attribute__((tls_model("initial-exec")));
-static char path[PATH_MAX]; /* of a file, absolute; empty: none */
 
 static const char *const daemons[] = {
 	[CN_TO_SYSLOG] = "/dev/log",
@@ -70,40 +69,6 @@ static int lift(int low)
 
 /* --- opening --- */
 
-/* Absolute, for the program may go to another directory before the file is to be opened anew. */
-static bool fill_path(void)
-{
-	struct cn_text text = {.length = 0};
-
-	if (cn_config.log_file[0] != '/') {
-		if (!getcwd(path, sizeof(path) - 1))
-			return false;
-		cn_put(&text, path);
-		cn_put(&text, "/");
-	}
-	for (const char *at = cn_config.log_file; *at; at++) {
-		if (text.length + sizeof(cn_config.program) >= sizeof(path)) {
-			path[0] = '\0';
-			errno = ENAMETOOLONG;
-			return false;
-		}
-		if (at[0] == '%' && at[1] == 'p')
-			cn_put_number(&text, (uint64_t)getpid()), at++;
-		else if (at[0] == '%' && at[1] == 'n')
-			cn_put(&text, cn_config.program), at++;
-		else
-			text.bytes[text.length++] = *at;
-	}
-	memcpy(path, text.bytes, text.length);
-	path[text.length] = '\0';
-	return true;
-}
-
-static int open_file(void)
-{
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-}
-
 static int open_number(int fd)
 {
 	int flags = cn_libc()->fcntl(fd, F_GETFL);
@@ -111,11 +76,11 @@ static int open_number(int fd)
 	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY ? copy_to(fd, cn_high_fd()) : -1;
 }
 
-static int open_log(void)
+static int open_log(const char **why)
 {
 	switch (cn_config.log_to) {
 	case CN_TO_FILE:
-		return fill_path() ? lift(open_file()) : -1;
+		return cn_logfile_start(why) ? lift(cn_logfile_open(why)) : -1;
 	case CN_TO_DESCRIPTOR:
 		return open_number(cn_config.log_fd);
 	case CN_TO_SYSLOG:
@@ -128,17 +93,20 @@ static int open_log(void)
 
 void cn_sink_open(void)
 {
+	const char *why = NULL;
 	int fd;
 
 	if (cn_config.log == CN_LOG_NONE)
 		return;
-	fd = open_log();
+	fd = open_log(&why);
 	if (fd < 0 && cn_config.log_file) {
 		struct cn_text text = {.length = 0};
 
 		cn_put(&text, "closenotify: CLOSENOTIFY_LOG: cannot open ");
 		cn_put_escaped(&text, cn_config.log_file, 256);
 		cn_put(&text, cn_config.log_to == CN_TO_FILE ? " for appending" : " for writing");
+		cn_put(&text, why ? ": " : "");
+		cn_put(&text, why ? why : "");
 		cn_put(&text, "; taking the default: no log\n");
 		cn_text_write(&text, STDERR_FILENO);
 	}
@@ -147,29 +115,23 @@ void cn_sink_open(void)
 
 /* --- writing --- */
 
-static bool is_it(const struct place *place, const struct stat *status)
+static bool is_ours(const struct place *place, int fd, struct stat *status)
 {
-	return status->st_dev == place->device && status->st_ino == place->inode;
+	return !fstat(fd, status) && status->st_dev == place->device && status->st_ino == place->inode;
 }
 
-static bool is_ours(const struct place *place, int fd)
-{
-	struct stat status;
-
-	return fd >= 0 && !fstat(fd, &status) && is_it(place, &status);
-}
-
-/* logrotate has moved it away. The number stays the same, so nobody else needs to know. */
-static void open_anew(struct place *place, int fd)
+/* logrotate has moved it away. The number stays the same, so nobody else needs to know. What is wrong with the new one, or
+ * NULL. */
+static const char *open_anew(struct place *place, int fd, const struct stat *log)
 {
 	static _Atomic bool busy;
+	const char *why = NULL;
 	struct stat status;
 	int low;
 
-	if (!path[0] || !cn_process_is_real() || (!stat(path, &status) && is_it(place, &status)) ||
-	    atomic_exchange(&busy, true))
-		return;
-	low = open_file(); /* in vain after chroot() or setuid(): then the old one stays */
+	if (!cn_logfile_moved(log) || !cn_process_is_real() || atomic_exchange(&busy, true))
+		return NULL;
+	low = cn_logfile_open(&why); /* in vain after setuid(): then the old one stays */
 	if (low >= 0 && !fstat(low, &status) && cn_libc()->dup3(low, fd, O_CLOEXEC) == fd) {
 		place->device = status.st_dev;
 		place->inode = status.st_ino;
@@ -177,6 +139,7 @@ static void open_anew(struct place *place, int fd)
 	if (low >= 0)
 		cn_libc()->close(low);
 	atomic_store(&busy, false);
+	return why;
 }
 
 static bool send_to_daemon(const struct cn_text *text, int fd)
@@ -274,17 +237,33 @@ static bool tell_lost(const struct timespec *time, int fd)
 	return false;
 }
 
+/* Into the old file, which goes on. */
+static void tell_refused(const struct timespec *time, int fd, const char *why)
+{
+	static _Atomic bool told;
+	struct cn_record record = {.event = "warning", .phrases = {"warning:"}, .bad = true, .time = *time};
+	char message[160];
+
+	if (!why || atomic_exchange(&told, true))
+		return;
+	stpcpy(stpcpy(message, "the log's file was moved away, and what has its name now is not opened: "),
+	       why);
+	cn_record_add(&record, (struct cn_field){CN_FIELD_OUTSIDE, "message", {.word = message}});
+	put_out(&record, fd);
+}
+
 void cn_sink_write(const struct cn_record *record)
 {
 	struct place *place = here ? here : &common;
 	int fd = atomic_load(&place->fd);
+	struct stat status;
 	bool ours;
 
 	if (fd < 0)
 		return;
-	ours = is_ours(place, fd);
+	ours = is_ours(place, fd, &status);
 	if (ours)
-		open_anew(place, fd);
+		tell_refused(&record->time, fd, open_anew(place, fd, &status));
 	if (!ours || !tell_lost(&record->time, fd) || !put_out(record, fd))
 		lose(1);
 }

@@ -192,13 +192,19 @@ addresses() {
 }
 
 @test "FILE that can't be opened: one line, no log, and the program goes its way" {
-	local file
+	local file why
 	mkfifo "$BATS_TEST_TMPDIR/fifo" # without a reader, open would wait
-	for file in "$BATS_TEST_TMPDIR/none/log" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/fifo" "$BATS_TEST_TMPDIR/err/x"; do
+	while read -r file why; do
 		client "json:$file" C
 		closed
-		assert_equal "$(cat "$ERR")" "closenotify: CLOSENOTIFY_LOG: cannot open $file for appending; taking the default: no log"
-	done
+		assert_equal "$(cat "$ERR")" "closenotify: CLOSENOTIFY_LOG: cannot open $file for appending${why:+: $why}; taking the default: no log"
+	done <<-END
+		$BATS_TEST_TMPDIR/none/log
+		$BATS_TEST_TMPDIR it is no regular file
+		$BATS_TEST_TMPDIR/fifo it is no regular file
+		/dev/full it is no regular file
+		$BATS_TEST_TMPDIR/err/x
+	END
 	client "$(printf 'json:/nonexistent/\n\e[2J')" C
 	assert_equal "$(cat "$ERR")" \
 		'closenotify: CLOSENOTIFY_LOG: cannot open /nonexistent/\u000a\u001b[2J for appending; taking the default: no log'
@@ -419,11 +425,11 @@ broken_pipe() {
 
 @test "the disk is full: the program goes its way" {
 	[ -w /dev/full ] || skip 'no /dev/full'
-	client json:/dev/full FC
+	client json:fd:20 FC 20>/dev/full
 	closed
 	assert_equal "$(cat "$ERR")" ''
 	client "json:$LOG" FC
 	grep -v '^[mt]:' "$OUT" >"$BATS_TEST_TMPDIR/good"
-	client json:/dev/full FC
+	client json:fd:20 FC 20>/dev/full
 	diff "$BATS_TEST_TMPDIR/good" "$OUT"
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Where records go: files that are rotated, removed, full or shared, descriptors, pipes that nobody reads, syslog and
 # journald. And what else is told: calls, callers, how many.
-# shellcheck disable=SC2030,SC2031,SC2093 # each test is a subshell of its own
+# shellcheck disable=SC2030,SC2031,SC2093,SC2154 # stderr comes from run; each test is a subshell of its own
 
 bats_require_minimum_version 1.5.0
 
@@ -19,18 +19,24 @@ setup() {
 	LOG=$BATS_TEST_TMPDIR/log
 	JUDGE_ARGS=(--silent-end)
 	WITHIN=()
+	PUBLIC=
+}
+
+teardown() {
+	stop_judges
+	[ -z "$PUBLIC" ] || rm -r "$PUBLIC"
 }
 
 # host NUMBER: a program that makes so many connections, one each time that `next` is called; CLOSENOTIFY_LOG is set.
 host() {
 	start_judge --connections "$1"
-	coproc HOST { exec "${WITHIN[@]}" env "LD_PRELOAD=$SHIM" "$PYTHON" "$BATS_TEST_DIRNAME/clients/in_turn.py" "$JUDGE_PORT"; }
+	coproc HOST { exec "${WITHIN[@]}" env "LD_PRELOAD=${PUBLIC:-$BUILD}/libclosenotify.so" "$PYTHON" "${PUBLIC:-$BATS_TEST_DIRNAME/clients}/in_turn.py" "$JUDGE_PORT"; }
 	STARTED+=("$HOST_PID")
 }
 
-next() {
+next() { # [WORD]: what the program gets to read
 	local word
-	echo >&"${HOST[1]}"
+	echo "${1-}" >&"${HOST[1]}"
 	read -r word <&"${HOST[0]}"
 	assert_equal "$word" closed
 }
@@ -125,6 +131,210 @@ exec(open(os.environ["IN_TURN"]).read())' "$JUDGE_PORT" >/dev/null
 	assert [ "$(jq -s 'map(.lost // 0) | add' "$LOG.whole")" -ge 1 ]
 	run "$PROJECT/tests/validate" "$LOG.whole"
 	assert_success
+}
+
+# --- files that others may touch ---
+
+NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+# in_public OWNER: a new directory that everybody can enter, $PUBLIC, and in it $DIR, which is the owner's. Library and client are
+# there as well, for those who may not look into the build directory.
+in_public() {
+	[ -z "$PUBLIC" ] || rm -r "$PUBLIC"
+	PUBLIC=$(mktemp -d)
+	DIR=$PUBLIC/dir
+	chmod 755 "$PUBLIC"
+	mkdir "$DIR"
+	chown "$1" "$DIR"
+	cp "$SHIM" "$CLIENT" "$BATS_TEST_DIRNAME/clients/in_turn.py" "$PUBLIC"
+}
+
+# refused_at_start LOG WHY: it is not opened, which is told in one line, and the program goes its way.
+refused_at_start() {
+	start_judge --tls 1.2
+	run --separate-stderr "${WITHIN[@]}" env "CLOSENOTIFY_LOG=json:$1" LD_PRELOAD="$PUBLIC/libclosenotify.so" "$PUBLIC/plain_client" \
+		"$JUDGE_PORT" 1.2 5 C
+	assert_success
+	assert_equal "$stderr" "closenotify: CLOSENOTIFY_LOG: cannot open $1 for appending: $2; taking the default: no log"
+	assert_equal "$(verdict_of "$(judge_result)")" closed
+}
+
+# taken_at_start LOG FILE: what is logged to the one is in the other.
+taken_at_start() {
+	start_judge --tls 1.2
+	run --separate-stderr "${WITHIN[@]}" env "CLOSENOTIFY_LOG=json:$1" LD_PRELOAD="$PUBLIC/libclosenotify.so" "$PUBLIC/plain_client" \
+		"$JUDGE_PORT" 1.2 5 C
+	assert_success
+	assert_equal "$stderr" ''
+	assert_equal "$(ends_in "$2")" 1
+}
+
+# as root: in the directory of another user, who is the one to be wary of; as another user: in his own.
+as_each() { # FUNCTION
+	WITHIN=("${NOBODY[@]}")
+	"$1" 65534
+	WITHIN=()
+	"$1" 0
+}
+
+needs_root() {
+	[ "$(id -u)" -eq 0 ] || skip 'only root can be two users'
+}
+
+link_at_start() { # USER
+	in_public 65534
+	echo precious >"$PUBLIC/victim"
+	chown "$1" "$PUBLIC/victim"
+	ln -s ../victim "$DIR/log"
+	ln -s ../made "$DIR/dangling"
+	refused_at_start "$DIR/log" 'it is a link'
+	refused_at_start "$DIR/dangling" 'it is a link'
+	assert_equal "$(cat "$PUBLIC/victim")" precious
+	assert [ ! -e "$PUBLIC/made" ]
+}
+
+@test "a link in the place of the file is not followed" {
+	needs_root
+	as_each link_at_start
+}
+
+@test "nor is another name of somebody's file taken, a pipe, a device, or another user's file" {
+	needs_root
+	in_public 65534
+	echo precious >"$PUBLIC/victim"
+	ln "$PUBLIC/victim" "$DIR/log"
+	refused_at_start "$DIR/log" 'it has another name as well'
+	assert_equal "$(cat "$PUBLIC/victim")" precious
+	mkfifo "$DIR/pipe"
+	exec 9<>"$DIR/pipe"
+	refused_at_start "$DIR/pipe" 'it is no regular file'
+	exec 9>&-
+	refused_at_start /dev/null 'it is no regular file'
+	chown 0 "$DIR"
+	chmod 1777 "$DIR"
+	"${NOBODY[@]}" touch "$DIR/theirs"
+	refused_at_start "$DIR/theirs" "it is another user's"
+	touch "$DIR/roots"
+	chmod 666 "$DIR/roots"
+	WITHIN=("${NOBODY[@]}")
+	taken_at_start "$DIR/roots" "$DIR/roots"
+}
+
+link_at_rotation() { # USER
+	in_public 65534
+	chown "$1" "$PUBLIC"
+	export CLOSENOTIFY_LOG=json:$DIR/log
+	host 4
+	next
+	mv "$DIR/log" "$DIR/log.1"
+	ln -s ../made "$DIR/log"
+	next
+	rm "$DIR/log"
+	echo precious >"$PUBLIC/victim"
+	chown "$1" "$PUBLIC/victim"
+	ln -s ../victim "$DIR/log"
+	next
+	next
+	host_ends
+	assert [ ! -e "$PUBLIC/made" ]
+	assert_equal "$(cat "$PUBLIC/victim")" precious
+	assert_equal "$(jq -r .event "$DIR/log.1" | sort | uniq -c | xargs)" '4 end 1 warning'
+	assert_equal "$(jq -r 'select(.event == "warning") | .message' "$DIR/log.1")" \
+		"the log's file was moved away, and what has its name now is not opened: it is a link"
+	run "$PROJECT/tests/validate" "$DIR/log.1"
+	assert_success
+}
+
+@test "nor is one that is put there when logs are rotated: the old file goes on, and that is told once" {
+	needs_root
+	as_each link_at_rotation
+}
+
+@test "another user's log is rotated as well" {
+	needs_root
+	in_public 65534
+	WITHIN=("${NOBODY[@]}")
+	export CLOSENOTIFY_LOG=json:$DIR/log
+	host 2
+	next
+	mv "$DIR/log" "$DIR/log.1"
+	next
+	host_ends
+	assert_equal "$(ends_in "$DIR/log.1") $(ends_in "$DIR/log")" '1 1'
+	assert_equal "$(stat -c %u "$DIR/log")" 65534
+}
+
+@test "root, and links in the way to the directory: only root's, and such as lead to a directory of their own owner" {
+	local theirs='in the way is a link of another user'
+	needs_root
+	in_public 65534
+	mkdir "$PUBLIC/etc"
+	"${NOBODY[@]}" mkdir "$DIR/sub"
+	"${NOBODY[@]}" ln -s ../etc "$DIR/to_etc"
+	"${NOBODY[@]}" ln -s "$PUBLIC/etc" "$DIR/straight_to_etc"
+	"${NOBODY[@]}" ln -s sub "$DIR/to_sub"
+	"${NOBODY[@]}" ln -s loop "$DIR/loop"
+	ln -s "$DIR/to_etc" "$PUBLIC/by_root_to_theirs"
+	ln -s dir/sub "$PUBLIC/by_root_to_sub"
+	ln -s etc "$PUBLIC/by_root"
+	refused_at_start "$DIR/to_etc/log" "$theirs"
+	refused_at_start "$DIR/straight_to_etc/log" "$theirs"
+	refused_at_start "$DIR/to_sub/../to_etc/log" "$theirs"
+	refused_at_start "$DIR/to_sub/../../etc/log" "$theirs"
+	refused_at_start "$PUBLIC/by_root_to_theirs/log" "$theirs"
+	assert_equal "$(ls "$PUBLIC/etc")" ''
+	taken_at_start "$DIR/to_sub/log1" "$DIR/sub/log1"
+	taken_at_start "$PUBLIC/by_root_to_sub/log2" "$DIR/sub/log2"
+	taken_at_start "$PUBLIC/by_root/log3" "$PUBLIC/etc/log3"
+	WITHIN=("${NOBODY[@]}") # who has nothing to lose
+	taken_at_start "$DIR/to_sub/log4" "$DIR/sub/log4"
+}
+
+another_directory() { # USER
+	in_public 65534
+	chown "$1" "$PUBLIC"
+	mkdir "$DIR/logs" "$PUBLIC/etc"
+	chown "$1" "$DIR/logs" "$PUBLIC/etc"
+	export CLOSENOTIFY_LOG=json:$DIR/logs/log
+	host 2
+	next
+	mv "$DIR/logs" "$DIR/moved"
+	ln -s ../etc "$DIR/logs"
+	next
+	host_ends
+	assert_equal "$(ls "$PUBLIC/etc")" ''
+	assert_equal "$(ends_in "$DIR/moved/log")" 2
+}
+
+@test "a directory that was put in the place of the first: nothing is opened there" {
+	needs_root
+	as_each another_directory
+}
+
+@test "after chroot() nothing is opened in the jail, and the old file goes on" {
+	needs_root
+	in_public 0
+	mkdir -p "$PUBLIC/jail$DIR"
+	cat >"$PUBLIC/in_turn.py" <<-'END'
+		import os, socket, ssl, sys
+		context = ssl._create_unverified_context()
+		for line in sys.stdin:
+		    if line.strip():
+		        os.chroot(line.strip())
+		    connection = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+		    connection.send(b"x")
+		    connection.close()
+		    print("closed", flush=True)
+	END
+	export CLOSENOTIFY_LOG=json:$DIR/log
+	host 3
+	next
+	next "$PUBLIC/jail"
+	mv "$DIR/log" "$DIR/log.1"
+	next
+	host_ends
+	assert_equal "$(find "$PUBLIC/jail" -type f)" ''
+	assert_equal "$(ends_in "$DIR/log.1")" 3
 }
 
 # --- descriptors ---
