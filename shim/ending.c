@@ -51,9 +51,11 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 			conn->produced = state.produced;
 		else
 			state.unsupported |= !state.plain || !cn_follow(conn, state.fd);
-		/* SENT without an alert, by SSL_set_shutdown, asks for the same as a quiet shutdown. */
-		state.quiet |= state.sent &&
-			       !cn_conn_has(conn, CN_ALERT_PENDING | CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
+		/* Both marked by hand, SSL_set_shutdown(SENT | RECEIVED), asks for the same as a quiet shutdown. SENT alone
+		 * only keeps the session resumable (CPython, dig). */
+		state.quiet |= state.sent && state.received &&
+			       !cn_conn_has(conn, CN_PEER_CLOSED | CN_ALERT_PENDING | CN_SAID |
+							  CN_SAID_BY_SHIM | CN_TRIED);
 		remember_state(conn, &state);
 	} else {
 		state.quiet = cn_conn_has(conn, CN_SEEN_QUIET);

@@ -13,6 +13,8 @@ struct call {
 	struct cn_conn *conn; /* NULL: let it pass */
 };
 
+#define RECEIVED_SHUTDOWN 2 /* SSL_RECEIVED_SHUTDOWN */
+
 #define SESSION_WORDS 4 /* among which is a pointer to the library's table of methods */
 
 static inline struct cn_tls *library(const SSL *ssl, const void *caller)
@@ -206,7 +208,8 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length,
 		conn->unfinished = outcome == CN_OUT_WANT_WRITE && length < UINT32_MAX ? (uint32_t)length : 0;
 		break;
 	case CN_OUT_CLOSED:
-		cn_conn_note(conn, CN_PEER_CLOSED);
+		if (!cn_conn_has(conn, CN_MARKED)) /* else it was not read */
+			cn_conn_note(conn, CN_PEER_CLOSED);
 		break;
 	case CN_OUT_TRUNCATED:
 		if (guard.error == EPIPE && cn_conn_has(conn, CN_FIN_SENT))
@@ -339,12 +342,11 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)) {
 		cn_conn_note(conn, CN_ALERT_PENDING);
 	}
-	if (ret == 1) {
-		struct cn_tls_state after;
-
-		conn->tls->ops->look(conn->tls, ssl, &after);
-		cn_conn_note(conn, after.received ? CN_PEER_CLOSED : CN_TRUNCATED);
-	}
+	/* If this call has read it. 1 is also the answer to RECEIVED that the program has set by hand. */
+	if (ret == 1 && !before->received)
+		cn_conn_note(conn, conn->tls->ops->outcome(conn->tls, ssl, 0) == CN_OUT_CLOSED
+					   ? CN_PEER_CLOSED
+					   : CN_TRUNCATED);
 }
 
 static int shutdown_both(struct cn_tls *tls, SSL *ssl, int ret)
@@ -416,6 +418,24 @@ EXPORT int SSL_shutdown(SSL *ssl)
 		cn_call_end(&told, ret, ret < 0 ? call.tls->ops->error_word(call.tls, ssl, ret) : NULL);
 	cn_conn_leave(call.conn);
 	return ret;
+}
+
+/* nginx, Apache and nghttp mark the peer's close_notify as received, so that SSL_shutdown does not wait for it. libssl
+ * itself calls this for an EOF that SSL_OP_IGNORE_UNEXPECTED_EOF glosses over. */
+EXPORT void SSL_set_shutdown(SSL *ssl, int mode)
+{
+	struct cn_tls *tls = library(ssl, CALLER);
+	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
+
+	if (!tls)
+		return;
+	if (conn && (uintptr_t)CALLER - tls->start >= tls->length) {
+		if (mode & RECEIVED_SHUTDOWN)
+			cn_conn_note(conn, CN_MARKED);
+		else
+			atomic_fetch_and(&conn->facts, ~(uint32_t)CN_MARKED);
+	}
+	tls->real.SSL_set_shutdown(ssl, mode);
 }
 
 /* --- the end of a session --- */

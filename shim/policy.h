@@ -55,7 +55,7 @@ struct cn_facts {
 	bool held;            /* ciphertext in user space, or FIN already sent without close_notify */
 	bool thread_inside;   /* another thread is in a call on this session */
 	bool abort_requested; /* SO_LINGER {on, 0} */
-	bool quiet;           /* quiet shutdown, or the program set SENT by hand */
+	bool quiet;           /* quiet shutdown, or the program set SENT and RECEIVED by hand */
 	bool unclean;         /* exit status other than 0 */
 	bool said;            /* the program's close_notify was delivered */
 	bool said_by_shim;    /* ours was */

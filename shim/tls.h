@@ -22,15 +22,15 @@ enum cn_outcome {
 };
 
 struct cn_tls_state {
-	bool unsupported; /* QUIC, DTLS, kTLS, asynchronous jobs */
-	bool plain;       /* what it writes goes straight into a socket */
-	int fd;           /* that socket; -1: not known */
-	bool established; /* handshake finished and none running */
-	bool quiet;       /* quiet shutdown is set */
-	bool sent;        /* the library believes that close_notify was sent; it may be wrong */
-	bool unread;      /* bytes of the peer's wait in the session */
-	bool received; /* the peer's close_notify came, and not just an EOF that the library takes for one */
-	bool held;     /* ciphertext waits in a buffer above the socket; known only if plain */
+	bool unsupported;  /* QUIC, DTLS, kTLS, asynchronous jobs */
+	bool plain;        /* what it writes goes straight into a socket */
+	int fd;            /* that socket; -1: not known */
+	bool established;  /* handshake finished and none running */
+	bool quiet;        /* quiet shutdown is set */
+	bool sent;         /* close_notify is marked as sent; by hand, perhaps, or it could not be */
+	bool received;     /* the peer's as come; by hand, perhaps, or it was a bare EOF */
+	bool unread;       /* bytes of the peer's wait in the session */
+	bool held;         /* ciphertext waits in a buffer above the socket; known only if plain */
 	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
 	bool server;
 	bool resumable; /* its TLS session, by what has happened so far */

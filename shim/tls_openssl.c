@@ -194,7 +194,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->established = o->SSL_is_init_finished(session) == 1;
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
-	state->received = (shutdown & RECEIVED) && closed(o, session) == CN_OUT_CLOSED;
+	state->received = shutdown & RECEIVED;
 	state->unread = o->SSL_has_pending(session);
 	state->server = o->SSL_is_server(session);
 	state->resumable = is_resumable(o, session);

@@ -86,7 +86,7 @@ speaks_anyway() {
 	speaks_anyway CLOSENOTIFY_QUIET=override quiet_close
 }
 
-@test "set_shutdown_by_hand: SSL_set_shutdown(SENT)" {
+@test "set_shutdown_by_hand: SSL_set_shutdown(SENT and RECEIVED)" {
 	unchanged set_shutdown_by_hand truncated
 	speaks_anyway CLOSENOTIFY_QUIET=override set_shutdown_by_hand
 }

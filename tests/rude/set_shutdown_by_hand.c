@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * SSL_set_shutdown(SENT): as if it had been said; SSL_free, close. nginx on errors, Apache. */
+ * SSL_set_shutdown(SENT | RECEIVED): as if both had said it; SSL_free, close. nginx on errors, Apache. */
 #include "rude.h"
 
 int main(int argc, char **argv)

@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What careful programs do, and what must not be taken for something else: a mark set by hand, a refused call, an old error in
+# the queue, a BIO or a callback of their own. Each first without the library.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	JUDGE_ARGS=(--silent-end)
+}
+
+# What the judge received, and what the program saw of its own calls.
+sum_of_run() {
+	echo "$(field bytes "$RESULT") $(field sha256 "$RESULT") status $STATUS $SAID"
+}
+
+# repairs ROLES BEFORE PROGRAM [ARG...]: the verdict without the library; closed with it, and nothing else differs.
+repairs() {
+	local roles=$1 before=$2 role tls without
+	shift 2
+	for role in $roles; do
+		for tls in 1.2 1.3; do
+			play '' "$role" "$tls" "$@"
+			assert_regex "$(verdict_of "$RESULT")" "^($before)$"
+			without=$(sum_of_run)
+			play "$SHIM" "$role" "$tls" "$@"
+			assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT")" 'closed 1'
+			assert_equal "$(sum_of_run)" "$without"
+		done
+	done
+}
+
+# in_record KEY...: of the last program's record, with CLOSENOTIFY_LOG=json; other lines are the program's.
+in_record() {
+	grep '^{' <<<"$SAID" | jq -r "select(.event == \"end\") | [$(printf '.%s, ' "$@" | sed 's/, $//')] | join(\" \")"
+}
+
+# --- other releases ---
+
+# in_release SUITE LIBRARY COMMAND...: there, before the judge that was started last. Sets RESULT, STATUS and SAID.
+in_release() {
+	local suite=$1 library=$2
+	shift 2
+	STATUS=0
+	SAID=$(timeout 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" "$suite" -- "$@" 2>&1) || STATUS=$?
+	RESULT=$(judge_result)
+	echo "$suite: $*, ${library:-without}: status $STATUS $RESULT $SAID"
+}
+
+# --- marks by hand ---
+
+@test "marked_sent: SENT by hand keeps a session, and asks for no silence" {
+	repairs 'client server' truncated marked_sent
+}
+
+@test "marked_sent: so does SENT by hand after the peer's close_notify" {
+	JUDGE_ARGS=(--first close_notify --first-after 10000)
+	repairs 'client server' truncated marked_sent 10000 read
+}
+
+@test "set_shutdown_by_hand: SENT and RECEIVED by hand do, unless QUIET=override" {
+	local tls
+	for tls in 1.2 1.3; do
+		CLOSENOTIFY_LOG=json play "$SHIM" client "$tls" set_shutdown_by_hand
+		assert_equal "$(verdict_of "$RESULT") $(in_record reason fault)" 'truncated quiet quiet'
+		CLOSENOTIFY_QUIET=override play "$SHIM" client "$tls" set_shutdown_by_hand
+		assert_equal "$(verdict_of "$RESULT")" closed
+	done
+}
+
+@test "marked_received: RECEIVED by hand is no close_notify of the peer's: all bytes arrive" {
+	local role
+	JUDGE_ARGS=(--tickets 2 --read-pause-ms 2 --rcvbuf 16384)
+	play '' client 1.3 marked_received 3000000
+	assert_equal "$(verdict_of "$RESULT")" reset
+	for role in client server; do
+		JUDGE_ARGS=(--tickets 2 --read-pause-ms 2 --rcvbuf 16384)
+		[ "$role" = client ] || JUDGE_ARGS=(--request hello --read-pause-ms 2 --rcvbuf 16384)
+		play "$SHIM" "$role" 1.3 marked_received 3000000
+		assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS" 'closed 3000000 0'
+	done
+}
+
+@test "marked_received: nor does the record say that the peer said goodbye, or failed to" {
+	local how
+	JUDGE_ARGS=(--tickets 2 --silent-end)
+	for how in '' reads; do
+		# shellcheck disable=SC2086 # no word where there is none
+		CLOSENOTIFY_LOG=json play "$SHIM" client 1.3 marked_received 10000 $how
+		assert_equal "$(verdict_of "$RESULT")" closed
+		assert_regex "$(in_record verdict peer_end)" '^(ended|repaired) open$'
+	done
+}
+
+# CPython from 3.13.5 on marks each session as ended before it frees it.
+@test "Debian 13's python3: a client that only closes is heard to say goodbye, and a server as well" {
+	local tls port word
+	"$PROJECT/tests/sysroot" add -q trixie python3
+	for tls in 1.2 1.3; do
+		start_judge --tls "$tls" --send 100 --send-when request --silent-end
+		in_release trixie '' python3 "$PROJECT/tests/clients/client.py" raw "$JUDGE_PORT"
+		assert_equal "$(verdict_of "$RESULT") $STATUS" 'truncated 0'
+		start_judge --tls "$tls" --send 100 --send-when request --silent-end
+		in_release trixie "$SHIM" python3 "$PROJECT/tests/clients/client.py" raw "$JUDGE_PORT"
+		assert_equal "$(verdict_of "$RESULT") $STATUS" 'closed 0'
+	done
+	# The peer has said goodbye first.
+	start_judge --send 100 --first close_notify --first-after 5
+	in_release trixie "$SHIM" python3 "$PROJECT/tests/clients/client.py" until_eof "$JUDGE_PORT"
+	assert_equal "$(verdict_of "$RESULT") $STATUS" 'closed 0'
+}
