@@ -14,6 +14,13 @@ bats_load_library bats-support
 bats_load_library bats-assert
 
 STARTED=() # the judges of this test, ended by teardown if they still live
+JUDGES=0
+
+# Between two looks at what somebody else will do; without a process for each.
+a_moment() {
+	[ -p "$BATS_RUN_TMPDIR/silence" ] || mkfifo "$BATS_RUN_TMPDIR/silence" 2>/dev/null || :
+	read -rt 0.01 <>"$BATS_RUN_TMPDIR/silence" || :
+}
 
 # Makes $PKI/{ca.pem,cert.pem,key.pem} unless they exist; safe when test files run side by side.
 make_certs() {
@@ -42,7 +49,7 @@ make_certs() {
 # It holds a lock on $JUDGE_OUT.lock for as long as it lives; that's how judge_result waits for it.
 start_judge() {
 	local word='' alive
-	JUDGE_OUT=$(mktemp "$BATS_TEST_TMPDIR/judge.XXXXXX")
+	JUDGE_OUT=$BATS_TEST_TMPDIR/judge.$BASHPID.$((++JUDGES))
 	flock --no-fork "$JUDGE_OUT.lock" "$JUDGE" server --cert "$PKI/cert.pem" --key "$PKI/key.pem" "$@" \
 		>"$JUDGE_OUT" 2>"$JUDGE_OUT.err" 3>&- &
 	JUDGE_PID=$!
@@ -52,7 +59,7 @@ start_judge() {
 		kill -0 "$JUDGE_PID" 2>/dev/null || alive=no # and what it has said before can be read now
 		read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ] && return
 		[ "$alive" = yes ] || break
-		sleep 0.01
+		a_moment
 	done
 	cat "$JUDGE_OUT.err" >&2
 	return 1
@@ -65,8 +72,11 @@ judge_client() {
 
 # judge_result [N]: waits until the judge last started has ended, then prints its Nth JSON line (1).
 judge_result() {
-	flock --timeout 120 "$JUDGE_OUT.lock" cat "$JUDGE_OUT.err" >&2 || return 1
-	sed -n "$((${1:-1} + 1))p" "$JUDGE_OUT" | grep .
+	local lines=()
+	flock --timeout 300 9 9<"$JUDGE_OUT.lock" || return 1
+	[ ! -s "$JUDGE_OUT.err" ] || cat "$JUDGE_OUT.err" >&2
+	mapfile -t lines <"$JUDGE_OUT"
+	[ -n "${lines[${1:-1}]-}" ] && printf '%s\n' "${lines[${1:-1}]}"
 }
 
 # What play calls with the port before anybody connects to it; a test file may have one of its own.
@@ -90,13 +100,14 @@ play() {
 		judge_result 1 >/dev/null
 		RESULT=$(tail -n 1 "$JUDGE_OUT")
 	else
-		out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
+		out=$BATS_TEST_TMPDIR/out.$BASHPID.$((++JUDGES))
+		: >"$out"
 		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" "$@" >"$out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
 		until read -r word PORT <"$out" && [ "$word" = listening ]; do
 			kill -0 "$pid"
-			sleep 0.01
+			a_moment
 		done
 		on_port "$PORT"
 		RESULT=$("$JUDGE" client --port "$PORT" "${args[@]}")
@@ -107,9 +118,56 @@ play() {
 	[ "$STATUS" -ne 99 ] # 99: it went wrong before the sin
 }
 
+# --- many runs by one process (tests/programs/play.c), several at once ---
+
+# add_run ROLE TLS LIBRARY [JUDGE-ARG...] -- [NAME=VALUE...] PROGRAM [ARG...]: one more for play_runs.
+add_run() {
+	local IFS=$'\t'
+	LIST+=$*$'\n'
+}
+
+# play_runs: sets RUNS, what came of each in this order; for this_run.
+play_runs() {
+	local count=${LIST//[!$'\n']/}
+	mapfile -t RUNS < <(printf %s "$LIST" | "$BUILD/tests/play" 3>&-)
+	LIST=
+	[ ${#RUNS[@]} -eq ${#count} ]
+}
+
+# this_run RUN: sets ROLE, TLS, LIBRARY, RESULTS (all the lines of the judge), and RESULT, STATUS, SAID as play does.
+this_run() {
+	local fields
+	IFS=$'\x1f' read -ra fields <<<"${1//$'\t'/$'\x1f'}"
+	ROLE=${fields[0]} TLS=${fields[1]} LIBRARY=${fields[2]} STATUS=${fields[3]}
+	printf -v SAID %b "${fields[4]-}"
+	RESULTS=("${fields[@]:5}")
+	RESULT=${RESULTS[-1]-}
+	echo "$ROLE, TLS $TLS, ${LIBRARY:-without}: status $STATUS ${RESULTS[*]} $SAID"
+	[ "$STATUS" -ne 99 ]
+}
+
+# play_all ROLES PROGRAM [ARG...]: in each role and version of TLS, first without the library, then with it; sets RUNS.
+play_all() {
+	local role tls library tickets
+	for role in $1; do
+		tickets=()
+		[[ $role = server || " ${JUDGE_ARGS[*]}" = *\ --tickets* ]] || tickets=(--no-tickets)
+		for tls in 1.2 1.3; do
+			for library in '' "$SHIM"; do
+				add_run "$role" "$tls" "$library" "${JUDGE_ARGS[@]}" "${tickets[@]}" -- "$RUDE/$2" "${@:3}"
+			done
+		done
+	done
+	play_runs
+}
+
 # field NAME LINE: the value of one key, compact: a string bare, an array as JSON.
 field() {
-	jq -rc ".$1" <<<"$2"
+	if [[ $2 != ?*[{\\]* && $2 != *$'\n'* && $2 =~ \"$1\":(\"([^\"]*)\"|\[[^]]*\]|[^][\",{}]+) ]]; then
+		if [[ ${BASH_REMATCH[1]} = \"* ]]; then echo "${BASH_REMATCH[2]}"; else echo "${BASH_REMATCH[1]}"; fi
+	else
+		jq -rc ".$1" <<<"$2"
+	fi
 }
 
 verdict_of() {

@@ -16,37 +16,40 @@ setup() {
 
 # What the judge saw and what the program saw of its own calls.
 sum_of_run() {
-	jq -rc '[.verdict, .order, .bytes, .sha256, .close_notify, .fatal, .end]' <<<"$RESULT"
+	local key
+	for key in verdict order bytes sha256 close_notify fatal end; do
+		field "$key" "$RESULT"
+	done
 	echo "status $STATUS $SAID"
 }
 
 # unchanged PROGRAM VERDICTS [ROLE]...: so (a|b: either, as versions of OpenSSL differ) it ends without the library, and so it does with it, to the byte.
 unchanged() {
-	local program=$1 verdict=$2 role tls without
+	local program=$1 verdict=$2 run without
 	shift 2
-	[ $# -gt 0 ] || set -- client server
-	for role; do
-		for tls in 1.2 1.3; do
-			play '' "$role" "$tls" "$program"
+	play_all "${*:-client server}" "$program"
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		if [ -z "$LIBRARY" ]; then
 			assert_regex "$(verdict_of "$RESULT")" "^($verdict)$"
 			without=$(sum_of_run)
-			play "$SHIM" "$role" "$tls" "$program"
+		else
 			assert_equal "$(sum_of_run)" "$without"
-		done
+		fi
 	done
 }
 
 # speaks_anyway FLAG=VALUE PROGRAM: the flag lifts the refusal.
 speaks_anyway() {
-	local role tls
-	for role in client server; do
-		for tls in 1.2 1.3; do
-			export "${1?}"
-			play "$SHIM" "$role" "$tls" "$2"
-			unset "${1%%=*}"
-			assert_equal "$(verdict_of "$RESULT")" closed
-			assert_equal "$(field close_notify "$RESULT")" 1
-		done
+	local run
+	export "${1?}"
+	play_all 'client server' "$2"
+	unset "${1%%=*}"
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		[ -n "$LIBRARY" ] || continue
+		assert_equal "$(verdict_of "$RESULT")" closed
+		assert_equal "$(field close_notify "$RESULT")" 1
 	done
 }
 
@@ -99,14 +102,11 @@ speaks_anyway() {
 
 # says_nothing PROGRAM: whether the peer sees FIN or RST is chance; an alert would be wrong.
 says_nothing() {
-	local role tls library
-	for role in client server; do
-		for tls in 1.2 1.3; do
-			for library in '' "$SHIM"; do
-				play "$library" "$role" "$tls" "$1"
-				assert_equal "$(jq -c '[.bytes, .close_notify, .fatal]' <<<"$RESULT")" '[0,0,null]'
-			done
-		done
+	local run
+	play_all 'client server' "$1"
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		assert_equal "$(field bytes "$RESULT") $(field close_notify "$RESULT") $(field fatal "$RESULT")" '0 0 null'
 	done
 }
 
@@ -151,20 +151,17 @@ says_nothing() {
 
 # never_closed PROGRAM: where it stops is chance; a goodbye there would be a lie, and a forged byte more so.
 never_closed() {
-	local role tls library bytes
+	local run bytes
 	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 8192)
-	for role in client server; do
-		for tls in 1.2 1.3; do
-			for library in '' "$SHIM"; do
-				play "$library" "$role" "$tls" "$1"
-				assert_equal "$(jq -c '[.verdict, .close_notify]' <<<"$RESULT") $STATUS" '["truncated",0] 0'
-				bytes=$(field bytes "$RESULT")
-				assert_equal "$(field sha256 "$RESULT")" "$({
-					yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c 10000
-					yes r | tr -d '\n' | head -c $((bytes - 10000))
-				} | sha256sum | cut -d' ' -f1)"
-			done
-		done
+	play_all 'client server' "$1"
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT") $STATUS" 'truncated 0 0'
+		bytes=$(field bytes "$RESULT")
+		assert_equal "$(field sha256 "$RESULT")" "$({
+			yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c 10000
+			yes r | tr -d '\n' | head -c $((bytes - 10000))
+		} | sha256sum | cut -d' ' -f1)"
 	done
 }
 
@@ -436,14 +433,14 @@ verdicts() {
 
 # ends PROGRAM: no crash, no hang, no second goodbye.
 ends() {
-	local role tls
-	for role in client server; do
-		for tls in 1.2 1.3; do
-			play "$SHIM" "$role" "$tls" "$1"
-			assert_equal "$STATUS" 0
-			assert_regex "$(verdict_of "$RESULT")" '^(truncated|closed|timeout)$'
-			assert_regex "$(field close_notify "$RESULT")" '^[01]$'
-		done
+	local run
+	play_all 'client server' "$1"
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		[ -n "$LIBRARY" ] || continue
+		assert_equal "$STATUS" 0
+		assert_regex "$(verdict_of "$RESULT")" '^(truncated|closed|timeout)$'
+		assert_regex "$(field close_notify "$RESULT")" '^[01]$'
 	done
 }
 
