@@ -67,10 +67,9 @@ static const void *caller(void)
 	return ours ? NULL : cn_caller;
 }
 
-/* dladdr() takes the loader's lock, which the code that a handler interrupts may hold. */
 static void add_code(struct cn_record *r, const char *key, const void *code)
 {
-	cn_record_add(r, (struct cn_field){CN_FIELD_CODE, key, {.code = cn_in_handler() ? NULL : code}});
+	cn_record_add(r, (struct cn_field){CN_FIELD_CODE, key, {.code = code}});
 }
 
 /* PID-COOKIE, the cookie as ss(8) shows it; without a socket a number of our own, with a leading zero. */

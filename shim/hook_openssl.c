@@ -552,7 +552,7 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
 	const void *caller = CALLER;
-	/* libssl itself calls this for each new session. Where that code lies is known; dladdr() takes long. */
+	/* libssl itself calls this for each new session, and where its code lies is known. */
 	struct cn_tls *tls = cn_tls_of(&caller, 1, caller);
 	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
 

@@ -1,140 +1,138 @@
 /* SPDX-License-Identifier: MIT
- * Finds the real functions. Invariant: a libssl is identified by the object that defines its SSL_free, and
- * its functions are looked up in that object alone, so two versions in one process never mix.
+ * Finds the real functions. Invariants: a libssl is identified by the object that defines its SSL_free, and its functions are
+ * looked up in that object and what it needs alone, so two versions in one process never mix; nothing here takes the loader's
+ * lock.
  *
- * RTLD_NEXT will not do for SSL_*: under python3, perl and ruby libssl is loaded RTLD_LOCAL and RTLD_NEXT
- * finds nothing; with two versions loaded it finds the wrong one. */
+ * What RTLD_NEXT finds will not do for SSL_*: under python3, perl and ruby libssl is loaded RTLD_LOCAL, and with two versions
+ * loaded it would be the wrong one. */
 #include "real.h"
+#include "object.h"
 #include "tls.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 struct cn_libc cn_libc_table;
 
-void cn_libc_find(void)
-{
-	struct cn_libc table;
-
-	/* A union, not a cast: ISO C has no conversion from object to function pointer, POSIX gives the same
-	 * bits. */
-#define FIND_LIBC(name)                                                                                      \
-	do {                                                                                                 \
-		void *found = dlsym(RTLD_NEXT, #name);                                                       \
-		__builtin_memcpy(&table.name, &found, sizeof(found));                                        \
-	} while (0);
-#define FIND_SSL(name)
-#define HOOK(ret, name, params, home, purpose) FIND_##home(name)
+/* The members of struct cn_libc, in its order. */
+static const char libc_names[] =
+#define NAME_LIBC(name) #name "\0"
+#define NAME_SSL(name)
+#define HOOK(ret, name, params, home, purpose) NAME_##home(name)
 #include "hooks.def"
 #undef HOOK
-#undef FIND_SSL
-	cn_libc_table = table;
+	"";
+
+#define LIBC_COUNT (sizeof(struct cn_libc) / sizeof(void *))
+
+static bool is_own(const struct cn_object *object)
+{
+	return (uintptr_t)&cn_libc_table - object->start < object->end - object->start;
 }
 
-static struct link_map *object_at(const void *address)
+struct finding {
+	bool past_own;
+	void *found[LIBC_COUNT];
+};
+
+/* As RTLD_NEXT does: the first that is defined after us. */
+static bool find_libc_in(const struct cn_object *object, void *argument)
 {
-	struct link_map *map = NULL;
-	Dl_info info;
+	struct finding *finding = argument;
+	const char *name = libc_names;
+	bool all = true;
 
-	if (!dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP))
-		return NULL;
-	return map;
-}
-
-static void *handle_of(const struct link_map *map)
-{
-	return map ? dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD) : NULL;
-}
-
-/* Where the object `map` would find SSL_free, our own hook left out. */
-static void *ssl_free_for(const struct link_map *map, const struct link_map *own)
-{
-	void *handle, *found = NULL;
-
-	if (map->l_name[0] &&
-	    (handle = handle_of(map))) { /* its own dependencies, the preloads not among them */
-		found = dlsym(handle, "SSL_free");
-		dlclose(handle);
+	if (!finding->past_own) {
+		finding->past_own = is_own(object);
+		return false;
 	}
-	if (!found || object_at(found) == own)
-		found = dlsym(RTLD_NEXT, "SSL_free"); /* the main program, and plugins that lean on it */
-	return found;
+	for (size_t i = 0; i < LIBC_COUNT; i++, name += strlen(name) + 1) {
+		if (!finding->found[i])
+			finding->found[i] = cn_object_symbol(object, name);
+		all &= finding->found[i] != NULL;
+	}
+	return all;
 }
 
-static bool defines_ssl(const struct link_map *map)
+void cn_libc_find(void)
 {
-	void *handle = handle_of(map), *found = handle ? dlsym(handle, "SSL_free") : NULL;
+	struct finding finding = {.past_own = false};
 
-	if (handle)
-		dlclose(handle);
-	return found && object_at(found) == map;
+	/* Copied, not cast: ISO C has no conversion from object to function pointer, POSIX gives the same bits. */
+	_Static_assert(sizeof(finding.found) == sizeof(cn_libc_table), "nothing but pointers");
+	cn_object_each(find_libc_in, &finding);
+	memcpy(&cn_libc_table, finding.found, sizeof(cn_libc_table));
+}
+
+static bool defines_ssl(const struct cn_object *object)
+{
+	return cn_object_symbol(object, "SSL_free") != NULL;
 }
 
 /* The shim itself or another copy of it: it stands for SSL_free and for close. */
-static bool is_shim(const struct link_map *map)
+static bool is_shim(const struct cn_object *object)
 {
-	void *handle = handle_of(map), *ends = NULL, *closes = NULL;
-
-	if (handle) {
-		ends = dlsym(handle, "SSL_free");
-		closes = dlsym(handle, "close");
-		dlclose(handle);
-	}
-	return ends && closes && object_at(ends) == map && object_at(closes) == map;
+	return defines_ssl(object) && cn_object_symbol(object, "close") != NULL;
 }
 
-/* Past other copies: the first object loaded that has a libssl of its own. */
-static const struct link_map *any_libssl(const struct link_map *own)
-{
-	const struct link_map *map = own;
+struct candidate {
+	bool past_own; /* only what comes after us */
+	struct cn_object home;
+};
 
-	while (map->l_prev)
-		map = map->l_prev;
-	for (; map; map = map->l_next) {
-		if (map->l_name[0] && defines_ssl(map) && !is_shim(map))
-			return map;
+static bool is_libssl(const struct cn_object *object, void *argument)
+{
+	struct candidate *candidate = argument;
+
+	if (!candidate->past_own) {
+		candidate->past_own = is_own(object);
+		return false;
 	}
-	return NULL;
+	if (!object->name[0] || !defines_ssl(object) || is_shim(object))
+		return false;
+	candidate->home = *object;
+	return true;
 }
 
-/* Where in memory the object lies: from its ELF header to the end of its last segment. */
-static void settle(struct cn_tls *tls, const struct link_map *map)
+/* The libssl of the code in `object`: among what it needs; else (the main program, and plugins that lean on it) the first
+ * there is, be it before us. */
+static bool find_home(const struct cn_object *object, struct cn_object *home)
 {
-	const ElfW(Ehdr) *header = (const void *)map->l_addr;
-	const ElfW(Phdr) *segment = (const void *)(map->l_addr + header->e_phoff);
+	struct candidate candidate = {.past_own = false};
+	struct cn_scope scope;
+	void *found;
 
-	tls->start = map->l_addr;
-	tls->length = 0;
-	for (int i = 0; i < header->e_phnum; i++) {
-		if (segment[i].p_type == PT_LOAD && segment[i].p_vaddr + segment[i].p_memsz > tls->length)
-			tls->length = segment[i].p_vaddr + segment[i].p_memsz;
+	if (object && object->name[0] && !is_own(object)) {
+		cn_scope_of(object, &scope);
+		found = cn_scope_symbol(&scope, "SSL_free");
+		if (found && cn_object_at(found, home) && !is_shim(home))
+			return true;
 	}
+	if (!cn_object_each(is_libssl, &candidate) && (candidate.past_own = true) &&
+	    !cn_object_each(is_libssl, &candidate))
+		return false;
+	*home = candidate.home;
+	return true;
 }
 
 struct cn_tls *_Atomic cn_libraries;
 
-/* Finds or publishes the library defined by the object `home`. No lock: dlopen takes the loader's, and a
- * thread in a constructor may hold that while it calls SSL_*. Two threads may prepare the same library; one
- * of them wins. */
-static struct cn_tls *library_of(const struct link_map *home)
+/* Finds or publishes the library defined by the object `home`. Two threads may prepare the same library; one of them wins.
+ * It stays loaded once used: OpenSSL sees to that itself. */
+static struct cn_tls *library_of(const struct cn_object *home)
 {
 	struct cn_tls *ours = NULL, *seen, *_Atomic *place = &cn_libraries;
-	void *handle;
 
 	for (;; place = &seen->next) {
 		seen = atomic_load_explicit(place, memory_order_acquire);
 		if (!seen) {
-			/* The handle is kept: a libssl stays loaded once used, as its own -z nodelete already
-			 * makes it. */
-			if (!ours &&
-			    (!(handle = handle_of(home)) || !(ours = cn_openssl_prepare(handle, home))))
+			if (!ours && !(ours = cn_openssl_prepare(home)))
 				return NULL;
-			settle(ours, home);
 			if (atomic_compare_exchange_strong(place, &seen, ours))
 				return ours;
 		}
-		if (seen->home == home) {
+		if (seen->home == home->dynamic) {
 			if (ours)
 				cn_openssl_discard(ours);
 			return seen;
@@ -144,24 +142,19 @@ static struct cn_tls *library_of(const struct link_map *home)
 
 struct cn_tls *cn_tls_of_caller(const void *caller)
 {
-	const struct link_map *own = object_at(&cn_libc_table);
-	const struct link_map *map = object_at(caller), *home;
-	void *found;
+	struct cn_object object, home;
+	bool known = cn_object_at(caller, &object);
 
-	found = map ? ssl_free_for(map, own) : dlsym(RTLD_NEXT, "SSL_free");
-	home = found ? object_at(found) : NULL;
-	if (!home || is_shim(home))
-		home = any_libssl(own);
-	return home ? library_of(home) : NULL;
+	return find_home(known ? &object : NULL, &home) ? library_of(&home) : NULL;
 }
 
 static struct cn_tls *find_by_object(const void *const *words, int count)
 {
-	for (int i = 0; i < count; i++) {
-		const struct link_map *map = words[i] ? object_at(words[i]) : NULL;
+	struct cn_object object;
 
-		if (map && defines_ssl(map) && !is_shim(map))
-			return library_of(map);
+	for (int i = 0; i < count; i++) {
+		if (words[i] && cn_object_at(words[i], &object) && defines_ssl(&object) && !is_shim(&object))
+			return library_of(&object);
 	}
 	return NULL;
 }

@@ -60,13 +60,13 @@ extern struct cn_tls *_Atomic cn_libraries;
 
 /* The TLS library that an object of its making belongs to: among the first `count` words of it is a pointer to the library's
  * table of methods (SSL: OpenSSL 1.1 to 3.6 among the first 4). NULL if no library can be found. Any thread. The
- * first call for a library takes the loader's lock; every later one is a few compares.
+ * first call for a library looks through the loaded objects; every later one is a few compares.
  *
  * Return addresses will not do alone: libssl ends functions in jumps (SSL_connect to SSL_do_handshake), and a program that
  * has its functions by dlsym() on a handle may be bound to none, or call several from one place. */
 struct cn_tls *cn_tls_of(const void *const *words, int count, const void *caller);
 
-/* The one that the code at `caller` (a return address) is bound to; else any there is. Takes the loader's lock. */
+/* The one that the code at `caller` (a return address) is bound to; else any there is. Any thread. */
 struct cn_tls *cn_tls_of_caller(const void *caller);
 
 #endif

@@ -3,8 +3,8 @@
  * what could be long is cut, and what does not fit into the rest of the line is left out. */
 #include "record.h"
 #include "config.h"
+#include "object.h"
 
-#include <dlfcn.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,21 +41,27 @@ static bool is_unknown(const struct cn_field *f)
 /* MODULE(SYMBOL+0xOFFSET), as backtrace_symbols(3) writes it. A return address: the call is before it. */
 static void put_code(struct cn_text *text, const void *code)
 {
-	const char *base;
-	Dl_info info;
+	const char *before = (const char *)code - 1, *base, *name;
+	struct cn_object object;
+	uintptr_t start;
 
-	if (!dladdr((const char *)code - 1, &info) || !info.dli_fname) {
+	if (!cn_object_at(before, &object)) {
 		cn_put(text, "0x");
 		cn_put_hex(text, (uintptr_t)code);
 		return;
 	}
-	base = strrchr(info.dli_fname, '/');
-	cn_put_escaped(text, base ? base + 1 : info.dli_fname, WORD_MOST / 4);
+	name = cn_object_function(&object, before, &start);
+	base = strrchr(object.name, '/');
+	cn_put_escaped(text,
+		       base             ? base + 1
+		       : object.name[0] ? object.name
+					: cn_config.program,
+		       WORD_MOST / 4);
 	cn_put(text, "(");
-	if (info.dli_sname)
-		cn_put_escaped(text, info.dli_sname, WORD_MOST / 2);
+	if (name)
+		cn_put_escaped(text, name, WORD_MOST / 2);
 	cn_put(text, "+0x");
-	cn_put_hex(text, (uintptr_t)code - (uintptr_t)(info.dli_sname ? info.dli_saddr : info.dli_fbase));
+	cn_put_hex(text, (uintptr_t)code - (name ? start : object.start));
 	cn_put(text, ")");
 }
 

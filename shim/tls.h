@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 struct cn_conn;
+struct cn_object;
 
 /* How a call on a session failed. */
 enum cn_outcome {
@@ -77,14 +78,14 @@ struct cn_tls {
 	struct cn_libssl real;
 	bool usable;             /* has all that the shim needs */
 	_Atomic bool told;       /* that it is not usable */
-	const void *home;        /* the object that defines it */
+	const void *home;        /* cn_object.dynamic of the one that defines it */
 	uintptr_t start, length; /* its place in memory */
 	struct cn_tls *_Atomic next;
 };
 
-/* Prepares the library that lives in `handle` (a dlopen handle, kept) and is defined by the object `home`;
- * NULL if there is no memory. Discard takes back what was prepared twice. */
-struct cn_tls *cn_openssl_prepare(void *handle, const void *home);
+/* Prepares the library that is defined by the object `home`; NULL if there is no memory. Discard takes back what was prepared
+ * twice. */
+struct cn_tls *cn_openssl_prepare(const struct cn_object *home);
 void cn_openssl_discard(struct cn_tls *tls);
 
 /* conn.c's object of a session, or NULL. Only for a usable library. */

@@ -3,9 +3,9 @@
  * test compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs,
  * its error queue and the program's callbacks as they were. */
 #include "conn.h"
+#include "object.h"
 #include "real.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -618,10 +618,11 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 static struct openssl last_resort;
 static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
 
-struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
+struct cn_tls *cn_openssl_prepare(const struct cn_object *home)
 {
 	struct openssl *o =
 		mmap(NULL, sizeof(*o), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct cn_scope scope;
 	bool all = true;
 	void *found;
 
@@ -630,10 +631,13 @@ struct cn_tls *cn_openssl_prepare(void *handle, const void *home)
 	if (!o)
 		return NULL;
 	o->tls.ops = &ops;
-	o->tls.home = home;
+	o->tls.home = home->dynamic;
+	o->tls.start = home->start;
+	o->tls.length = home->end - home->start;
+	cn_scope_of(home, &scope);
 #define FIND_LIBC(member, name)
 #define FIND_SSL(member, name)                                                                               \
-	found = dlsym(handle, #name);                                                                        \
+	found = cn_scope_symbol(&scope, #name);                                                              \
 	memcpy(&member name, &found, sizeof(found));
 #define HOOK(ret, name, params, home, purpose) FIND_##home(o->tls.real., name)
 #include "hooks.def"

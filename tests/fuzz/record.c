@@ -5,13 +5,9 @@
  * are called. There are as many strings from outside as the greatest record has, and more numbers. */
 #include "fuzz.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 
-static int named(const void *code, Dl_info *info);
-#define dladdr named /* symbols with names of the fuzzer's choice */
 #include "../../shim/record.c"
-#undef dladdr
 #include "../../shim/format.c"
 
 #define OUTSIDE_MOST                                                                                         \
@@ -22,14 +18,17 @@ struct cn_config cn_config;
 
 static char module[600], function[600];
 
-static int named(const void *code, Dl_info *info)
+/* Symbols with names of the fuzzer's choice. */
+bool cn_object_at(const void *address, struct cn_object *object)
 {
-	*info = (Dl_info){.dli_fname = module, .dli_fbase = (void *)1};
-	if ((uintptr_t)code % 3 == 0) {
-		info->dli_sname = function;
-		info->dli_saddr = (void *)1;
-	}
-	return (uintptr_t)code % 5 != 0;
+	*object = (struct cn_object){.name = module, .start = 1};
+	return ((uintptr_t)address + 1) % 5 != 0;
+}
+
+const char *cn_object_function(const struct cn_object *object, const void *address, uintptr_t *start)
+{
+	*start = 1;
+	return object && ((uintptr_t)address + 1) % 3 == 0 ? function : NULL;
 }
 
 /* --- is it valid? RFC 8259, without escapes that we don't write --- */

@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Whatever loads, unwinds or interrupts the program: the loader's lock, exceptions and cancellation, signal handlers, other
+# libcs, other word sizes. Where the library can do nothing, the program is as it was.
+
+load helper
+
+LOADERS=$BUILD/tests/loaders
+
+# compile NAME SOURCE [COMPILER ARGUMENT...]: $LOADERS/NAME from tests/loaders/SOURCE, unless it is there and new.
+compile() {
+	local out=$LOADERS/$1 source=$PROJECT/tests/loaders/$2
+	shift 2
+	[ "$out" -nt "$source" ] && [ "$out" -nt "$PROJECT/tests/rude/rude.h" ] && return
+	"${1:-gcc}" -D_GNU_SOURCE -O1 -g "$source" -o "$out" "${@:2}"
+}
+
+setup_file() {
+	make_certs
+	mkdir -p "$LOADERS"
+	compile loads loads.c gcc -ldl
+	compile loads.plugin waits.c gcc -shared -fPIC -lssl -lcrypto -lpthread
+}
+
+setup() {
+	RUDE=$LOADERS
+	JUDGE_ARGS=()
+}
+
+# repaired TLS PROGRAM [ARG...]: truncated without the library, closed with it; the program sees no difference.
+repaired() {
+	local said
+	play '' client "$@"
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	said="$STATUS $SAID"
+	play "$SHIM" client "$@"
+	assert_equal "$(verdict_of "$RESULT") $STATUS $SAID" "closed $said"
+}
+
+# --- the loader's lock ---
+
+@test "a constructor that waits for a thread's first connection, in a plugin" {
+	repaired 1.2 loads 1000
+	repaired 1.3 loads 1000
+}
+
+@test "the same with a log that names the caller" {
+	export CLOSENOTIFY_LOG=text:$BATS_TEST_TMPDIR/log CLOSENOTIFY_LEVEL=calls CLOSENOTIFY_BACKTRACE=on
+	repaired 1.3 loads 1000
+	run cat "$BATS_TEST_TMPDIR/log"
+	assert_output --partial 'caller="loads.plugin('
+}
+
+@test "the library refers to nothing that takes the loader's lock" {
+	run readelf --dyn-syms --wide "$SHIM"
+	assert_success
+	refute_output --regexp ' UND (dlsym|dlvsym|dlopen|dlclose|dladdr|dladdr1|dlinfo)(@| |$)'
+}
