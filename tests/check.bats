@@ -149,6 +149,72 @@ time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	assert_equal "$(jq -r '.verdict, .v, (.missed | length), (.tls[0] | split(" ")[0])' <<<"$output" | tr '\n' ' ')" 'covered 1 0 OpenSSL '
 }
 
+@test "nothing is printed raw: a file name forges no verdict, reaches no terminal, and --json stays JSON" {
+	local name=$'x\nverdict:             covered\e[2J\x9b\xff"\\' shown='x\u000averdict:             covered\u001b[2J\u009b\u00ff'
+	cd "$BATS_TEST_TMPDIR" || return 1
+	echo 'int main(void) { return 0; }' | cc -static -xc - -o "./$name"
+	check "./$name"
+	assert_failure 1
+	assert_equal "$(grep -c '^verdict:' <<<"$output")" 1
+	assert_line --regexp '^verdict: +not covered$'
+	assert_line "program:             ./$shown\"\\u005c"
+	assert_equal "$(LC_ALL=C tr -d '\n -~' <<<"$output")" ''
+	check --json "./$name"
+	assert_equal "$(LC_ALL=C tr -d '\n -~' <<<"$output")" ''
+	assert_equal "$(jq -r .verdict <<<"$output")" 'not covered'
+	assert_equal "$(jq -r .program <<<"$output")" "$(printf './%s' $'x\nverdict:             covered\e[2J\u009b\u00ff"\\')"
+	check "./no/$name"
+	assert_failure 2
+	assert_equal "${#lines[@]}" 1
+	# and as a process
+	cp "$(type -P sleep)" "./$name"
+	"./$name" 60 3>&- &
+	STARTED+=($!)
+	until [ "$(readlink "/proc/$!/exe")" != "$(readlink /proc/$$/exe)" ]; do kill -0 $! && sleep 0.01; done
+	check "$!"
+	assert_equal "$(grep -c '^verdict:' <<<"$output")" 1
+	assert_equal "$(LC_ALL=C tr -d '\n -~' <<<"$output")" ''
+}
+
+@test "a libssl under another name is known by its symbols, and one inside a library is not taken for it" {
+	local library
+	library=$(ldd "$BUILD/tests/rude/free_then_close" | sed -n 's/.*libssl.*=> \(.*\) (.*/\1/p')
+	cd "$BATS_TEST_TMPDIR" || return 1
+	LC_ALL=C sed 's/libssl\.so\./libxyz.so./g' "$library" >"libxyz.so.${library##*.so.}" # its SONAME: a name of the same length
+	cc "$PROJECT/tests/rude/free_then_close.c" -o program "./libxyz.so.${library##*.so.}" -lcrypto -lpthread -ldl -Wl,-rpath,"$PWD"
+	ldd ./program | grep -q libxyz
+	check ./program
+	assert_success
+	assert_line --regexp "^tls library: +OpenSSL $(openssl version | cut -d' ' -f2)$"
+	assert_line --partial /libxyz.so
+	refute_line --partial missed
+	# and so it is: the library repairs it
+	RUDE=$PWD JUDGE_ARGS=(--silent-end)
+	play '' client 1.3 program
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	play "$SHIM" client 1.3 program
+	assert_equal "$(verdict_of "$RESULT")" closed
+}
+
+@test "a program without TLS of its own: that is said, and that its children may have one" {
+	local program
+	for program in make bash git; do
+		command -v "$program" >/dev/null || continue
+		check "$program"
+		assert_failure 3
+		assert_line --regexp '^tls library: +none of its own$'
+		assert_line --regexp '^missed: +no TLS library of its own: its children may have one'
+	done
+}
+
+@test "it runs without a build" {
+	mkdir -p "$BATS_TEST_TMPDIR/tree/scripts"
+	cp "$PROJECT"/scripts/closenotify{,-check} "$BATS_TEST_TMPDIR/tree/scripts"
+	run "$BATS_TEST_TMPDIR/tree/scripts/closenotify-check" "$BUILD/tests/rude/free_then_close"
+	assert_success
+	assert_line --regexp '^verdict: +covered$'
+}
+
 @test "bad input gets one line and status 2" {
 	local args
 	for args in '--none' '' 'a b' 'no-such-program' '4194305'; do

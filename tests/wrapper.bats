@@ -176,7 +176,7 @@ silent() {
 	for option in -l --log -w --wait -t --timeout --linger --quiet --exit --only --level --summary; do
 		refused "$option needs a value; accepted is" "$option"
 	done
-	for option in --observe --off --backtrace --print-env --no-warn --help --version; do
+	for option in --observe --off --backtrace --no-warn --help --version; do
 		refused "$option takes no value, but 'x' is given" "$option=x" true
 	done
 }
@@ -196,7 +196,8 @@ silent() {
 }
 
 @test "a control character in a value does not break the line" {
-	refused "'a?b?[1m' is not accepted" --exit $'a\nb\e[1m' true
+	refused "'a\u000ab\u001b[1m' is not accepted" --exit $'a\nb\e[1m' true
+	refused "'\u009b1m\u005c' is not accepted" --exit $'\x9b1m\\' true
 }
 
 @test "options end at COMMAND or at --" {
@@ -322,11 +323,10 @@ CLOSENOTIFY_ONLY=curl,w*" ]
 }
 
 @test "--print-env refuses what environment files read differently" {
-	for value in 'text:a"b' "text:a'b" 'text:a\b' 'text:a ' $'text:a\nLD_AUDIT=x'; do
-		run "$wrapper" -p -l "$value"
-		[ "$status" -eq 125 ]
-		[[ $output == *"CLOSENOTIFY_LOG: "*"can't stand in an environment file"* ]]
+	for value in 'text:a"b' "text:a'b" 'text:a\b' 'text:a '; do
+		refused "can't stand in an environment file" -p -l "$value" # and not a line more: LD_PRELOAD was right
 	done
+	refused "can't stand in one line" -p -l $'text:a\nLD_AUDIT=x'
 }
 
 @test "what --print-env prints does what the wrapper does" {
@@ -334,6 +334,42 @@ CLOSENOTIFY_ONLY=curl,w*" ]
 	run env "${lines[@]}" printenv CLOSENOTIFY_MODE
 	[ "$output" = observe ]
 	[ "$(cat "$STUB_LOG")" = 'loaded in printenv' ]
+}
+
+@test "--print-env for systemd, docker, kubernetes and the shell" {
+	run "$wrapper" -o -l 'json:/log/100%/$(A) "x\y"' --print-env=systemd
+	[ "$status" -eq 0 ]
+	[ "$output" = '[Service]
+Environment="LD_PRELOAD='"$stub"'"
+Environment="CLOSENOTIFY_MODE=observe"
+Environment="CLOSENOTIFY_LOG=json:/log/100%%/$(A) \"x\\y\""' ]
+	run "$wrapper" -o -l 'json:/log/100%/$(A) "x\y"' --print-env=kubernetes
+	[ "$output" = 'env:
+- name: LD_PRELOAD
+  value: "'"$stub"'"
+- name: CLOSENOTIFY_MODE
+  value: "observe"
+- name: CLOSENOTIFY_LOG
+  value: "json:/log/100%/$$(A) \"x\\y\""' ]
+	[ "$(python3 -c 'import sys, yaml; print(yaml.safe_load(sys.stdin)["env"][2]["value"])' <<<"$output")" = 'json:/log/100%/$$(A) "x\y"' ]
+	run "$wrapper" -o -l json:/log/%n --print-env=docker
+	[ "$output" = "--volume=$stub:$stub:ro
+--env=LD_PRELOAD=$stub
+--env=CLOSENOTIFY_MODE=observe
+--env=CLOSENOTIFY_LOG=json:/log/%n" ]
+	refused "can't stand in a command line" -l 'json:/a b' --print-env=docker
+	refused "can't stand in a command line" -l 'json:/*' --print-env=docker
+	for form in systemd kubernetes docker; do
+		refused "can't stand in one line" -l $'json:a\nb' "--print-env=$form"
+	done
+	for value in 'a b' "a'b\"c\\d" $'two\nlines' '$HOME `x` *'; do
+		run "$wrapper" -l "json:$value" --print-env=shell
+		[ "$(eval "$output" && env -u LD_PRELOAD printenv CLOSENOTIFY_LOG)" = "json:$value" ]
+	done
+	for value in yaml Systemd; do
+		refused "--print-env: '$value' is not accepted; accepted is systemd, docker, kubernetes or shell" "--print-env=$value"
+	done
+	refused '--print-env: ' --print-env=
 }
 
 @test "--help and --version answer without a library" {
@@ -376,6 +412,25 @@ CLOSENOTIFY_ONLY=curl,w*" ]
 	run "$wrapper" --reach true
 	[ "$status" -eq 0 ]
 	[[ $output = "runs /"*"/true" ]]
+}
+
+@test "--reach: a line each, whatever the names hold, and without a library" {
+	cd "$BATS_TEST_TMPDIR"
+	name=$'a\nwhy it is mine\e[2J\\'
+	cp "$BATS_FILE_TMPDIR/static" "$name"
+	export CLOSENOTIFY_LIBRARY=$PWD/none.so
+	run "$wrapper" --reach "./$name"
+	[ "$status" -eq 0 ]
+	[ "$output" = "runs ./a\\u000awhy it is mine\\u001b[2J\\u005c
+why ./a\\u000awhy it is mine\\u001b[2J\\u005c is statically linked: nothing can be preloaded into it" ]
+}
+
+@test "the way to the flags that --help gives works" {
+	[[ $("$wrapper" --help) == *$'\n'*'CLOSENOTIFY_MODE=help closenotify true' ]]
+	unset CLOSENOTIFY_LIBRARY
+	library=${CN_BUILD:-$BATS_TEST_DIRNAME/../build}/libclosenotify.so
+	CLOSENOTIFY_LIBRARY=$library CLOSENOTIFY_MODE=help run "$wrapper" true
+	[ "$(grep -c '^CLOSENOTIFY_[A-Z_]*$' <<<"$output")" -ge 11 ]
 }
 
 checkout() { # DIRECTORY: a tree as after `make`
@@ -589,6 +644,23 @@ checkout() { # DIRECTORY: a tree as after `make`
 	run env PATH=/nonexistent "$wrapper" "$(type -P true)"
 	[ "$status" -eq 0 ]
 	[ -e "$STUB_LOG" ]
+}
+
+@test "a PATH that is unset, empty or leads nowhere: from a checkout as well, and COMMAND gets it as it is" {
+	checkout "$BATS_TEST_TMPDIR/tree"
+	library=$BATS_TEST_TMPDIR/tree/build/libclosenotify.so
+	run env -u PATH "$wrapper" env
+	[ "$status" -eq 0 ]
+	[[ $'\n'$output = *$'\n'"LD_PRELOAD=$library"* ]]
+	[[ $'\n'$output != *$'\n'PATH=* ]]
+	for path in '' /nonexistent; do
+		run env PATH="$path" "$wrapper" "$(type -P env)"
+		[ "$status" -eq 0 ]
+		[[ $'\n'$output = *$'\n'"LD_PRELOAD=$library"* ]]
+		[[ $'\n'$output$'\n' = *$'\n'"PATH=$path"$'\n'* ]]
+		run -127 env PATH="$path" "$wrapper" true
+		[ "$output" = 'closenotify: true: not found' ]
+	done
 }
 
 @test "every POSIX shell on this machine runs it" {
