@@ -50,6 +50,7 @@ make_certs() {
 start_judge() {
 	local word='' alive
 	JUDGE_OUT=$BATS_TEST_TMPDIR/judge.$BASHPID.$((++JUDGES))
+	: >"$JUDGE_OUT"
 	flock --no-fork "$JUDGE_OUT.lock" "$JUDGE" server --cert "$PKI/cert.pem" --key "$PKI/key.pem" "$@" \
 		>"$JUDGE_OUT" 2>"$JUDGE_OUT.err" 3>&- &
 	JUDGE_PID=$!
@@ -163,7 +164,7 @@ play_all() {
 
 # field NAME LINE: the value of one key, compact: a string bare, an array as JSON.
 field() {
-	if [[ $2 != ?*[{\\]* && $2 != *$'\n'* && $2 =~ \"$1\":(\"([^\"]*)\"|\[[^]]*\]|[^][\",{}]+) ]]; then
+	if [[ $2 != ?*["{\\ "]* && $2 != *$'\n'* && $2 =~ \"$1\":(\"([^\"]*)\"|\[[^]]*\]|[^][\",{}]+) ]]; then
 		if [[ ${BASH_REMATCH[1]} = \"* ]]; then echo "${BASH_REMATCH[2]}"; else echo "${BASH_REMATCH[1]}"; fi
 	else
 		jq -rc ".$1" <<<"$2"
