@@ -69,6 +69,7 @@ RUDE    := $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude
 THREADS := $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(RUDE) $(THREADS) \
+                 $(patsubst tests/gnutls/%.c,$(BUILD)/tests/gnutls/%,$(wildcard tests/gnutls/*.c)) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
                  $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name \
@@ -90,6 +91,10 @@ $(BUILD)/tests/rude/%: tests/rude/%.c $(wildcard tests/rude/*.h)
 $(BUILD)/tests/threads/%: tests/threads/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
+
+$(BUILD)/tests/gnutls/%: tests/gnutls/%.c tests/gnutls/party.h tests/rude/rude.h tests/rude/old_libc.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lgnutls -lpthread
 
 $(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
@@ -131,6 +136,7 @@ needs-build:
 needs-test: needs-build
 	@tests/needs clang=clang /usr/share/doc/libclang-rt-dev/copyright=libclang-rt-dev bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
 	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
+	  /usr/include/gnutls/gnutls.h=libgnutls28-dev \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
 	  gdb=gdb dtrace=systemtap-sdt-dev chromium=chromium \
@@ -177,7 +183,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
-	  $(wildcard tests/rude/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/coverage.c)
+	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * libclosenotify-deep.so, the optional companion for LD_AUDIT: binds to the hooks what plain preloading does not reach,
  * dlsym() on a handle (Qt 5, .NET) and RTLD_DEEPBIND (PHP's modules). Invariant: changes bindings and nothing else; what
- * is bound to another library than libc and libssl stays as it is, and so do other namespaces (their errno is not ours).
+ * is bound to another library than libc, libssl and libgnutls stays as it is, and so do other namespaces (their errno is not ours).
  *
  * See rtld-audit(7). It lives in a namespace of its own and shares nothing with libclosenotify.so but its link map. */
 #include <elf.h>
@@ -12,7 +12,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum home { LIBC = 1, SSL, SHIM };
+enum home { LIBC = 1, SSL, GNUTLS, SHIM };
 
 static struct {
 	const char *name;
@@ -37,6 +37,8 @@ static enum home home_of(const struct link_map *map)
 
 	if (begins(name, "libc.so") || begins(name, "libpthread.so"))
 		return LIBC;
+	if (begins(name, "libgnutls.so"))
+		return GNUTLS;
 	return begins(name, "libssl.so") ? SSL : 0;
 }
 

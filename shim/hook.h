@@ -36,9 +36,9 @@ static inline void cn_guard_leave(struct cn_guard guard)
 	errno = guard.error;
 }
 
-/* Registers the exit handler, once, as soon as a TLS library has registered its own clean-up: handlers run in
- * reverse order, so ours runs while the library still works and after all that the program registered later.
- */
-void cn_at_exit_once(void);
+/* Registers the exit handler as soon as a TLS library has registered its own clean-up: handlers run in reverse order, so ours
+ * runs while the library still works and after all that the program registered later. Once for each kind of library, which
+ * `registered` stands for: with two, it runs before the clean-up of either. */
+void cn_at_exit_once(_Atomic int *registered);
 
 #endif

@@ -549,6 +549,8 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 
 /* --- the exit handler's place --- */
 
+static _Atomic int at_exit_registered;
+
 EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
 	const void *caller = CALLER;
@@ -556,7 +558,7 @@ EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 	struct cn_tls *tls = cn_tls_of(&caller, 1, caller);
 	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
 
-	cn_at_exit_once();
+	cn_at_exit_once(&at_exit_registered);
 	return ret;
 }
 
@@ -565,7 +567,7 @@ EXPORT SSL_CTX *SSL_CTX_new(const void *method)
 	struct cn_tls *tls = cn_tls_of(&method, 1, CALLER);
 	SSL_CTX *context = tls ? tls->real.SSL_CTX_new(method) : NULL;
 
-	cn_at_exit_once();
+	cn_at_exit_once(&at_exit_registered);
 	return context;
 }
 
@@ -576,6 +578,6 @@ EXPORT SSL_CTX *SSL_CTX_new_ex(void *libctx, const char *propq, const void *meth
 
 	if (tls && tls->real.SSL_CTX_new_ex)
 		context = tls->real.SSL_CTX_new_ex(libctx, propq, method);
-	cn_at_exit_once();
+	cn_at_exit_once(&at_exit_registered);
 	return context;
 }

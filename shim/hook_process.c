@@ -68,15 +68,16 @@ static void at_quick_end(void)
 
 static void at_exit(int status, void *unused)
 {
+	static _Atomic int over;
+
 	(void)unused;
-	leaving(status, true);
+	if (!atomic_exchange(&over, 1))
+		leaving(status, true);
 }
 
-void cn_at_exit_once(void)
+void cn_at_exit_once(_Atomic int *registered)
 {
-	static _Atomic int registered;
-
-	if (cn_config.mode != CN_MODE_OFF && !atomic_load(&registered) && !atomic_exchange(&registered, 1))
+	if (cn_config.mode != CN_MODE_OFF && !atomic_load(registered) && !atomic_exchange(registered, 1))
 		on_exit(at_exit, NULL);
 }
 

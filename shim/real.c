@@ -19,6 +19,7 @@ struct cn_libc cn_libc_table;
 static const char libc_names[] =
 #define NAME_LIBC(name) #name "\0"
 #define NAME_SSL(name)
+#define NAME_GNUTLS(name)
 #define HOOK(ret, name, params, home, purpose) NAME_##home(name)
 #include "hooks.def"
 #undef HOOK

@@ -15,27 +15,53 @@
 typedef struct ssl_st SSL;
 typedef struct ssl_ctx_st SSL_CTX;
 
+/* GnuTLS's too; its enumerations are unsigned int. */
+typedef struct gnutls_session_int *gnutls_session_t;
+typedef struct mbuffer_st *gnutls_packet_t;
+typedef void *gnutls_transport_ptr_t;
+typedef ssize_t (*gnutls_push_func)(gnutls_transport_ptr_t pointer, const void *bytes, size_t length);
+typedef ssize_t (*gnutls_vec_push_func)(gnutls_transport_ptr_t pointer, const struct iovec *parts, int count);
+typedef ssize_t (*gnutls_pull_func)(gnutls_transport_ptr_t pointer, void *bytes, size_t length);
+typedef int (*gnutls_alert_read_func)(gnutls_session_t session, unsigned int encryption, unsigned int level,
+				      unsigned int alert);
+
 #define FIELD_none(ret, name, params)
 #define FIELD_some(ret, name, params) ret(*name) params;
 
 struct cn_libc {
 #define FIELD_LIBC                             FIELD_some
 #define FIELD_SSL                              FIELD_none
+#define FIELD_GNUTLS                           FIELD_none
 #define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
 #include "hooks.def"
 #undef HOOK
 #undef FIELD_LIBC
 #undef FIELD_SSL
+#undef FIELD_GNUTLS
 };
 
 struct cn_libssl {
 #define FIELD_LIBC                             FIELD_none
 #define FIELD_SSL                              FIELD_some
+#define FIELD_GNUTLS                           FIELD_none
 #define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
 #include "hooks.def"
 #undef HOOK
 #undef FIELD_LIBC
 #undef FIELD_SSL
+#undef FIELD_GNUTLS
+};
+
+struct cn_libgnutls {
+#define FIELD_LIBC                             FIELD_none
+#define FIELD_SSL                              FIELD_none
+#define FIELD_GNUTLS                           FIELD_some
+#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#include "hooks.def"
+#undef HOOK
+#undef FIELD_LIBC
+#undef FIELD_SSL
+#undef FIELD_GNUTLS
 };
 
 struct cn_tls;

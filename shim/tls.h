@@ -83,6 +83,19 @@ struct cn_tls {
 	struct cn_tls *_Atomic next;
 };
 
+/* A kind of TLS library, and those of it that were met. */
+struct cn_tls_kind {
+	const char *mark; /* a function that every library of this kind defines, and no other */
+	/* `home`: the object that defines it. NULL without memory. Discard takes back what was prepared twice. */
+	struct cn_tls *(*prepare)(const struct cn_object *home);
+	void (*discard)(struct cn_tls *tls);
+	struct cn_tls *_Atomic first; /* which knows the next */
+};
+
+/* The library of that kind that the code at `caller` (a return address) is bound to; else any there is; NULL: none. Any
+ * thread. */
+struct cn_tls *cn_tls_bound(struct cn_tls_kind *kind, const void *caller);
+
 /* Prepares the library that is defined by the object `home`; NULL if there is no memory. Discard takes back what was prepared
  * twice. */
 struct cn_tls *cn_openssl_prepare(const struct cn_object *home);

@@ -636,6 +636,7 @@ struct cn_tls *cn_openssl_prepare(const struct cn_object *home)
 	o->tls.length = home->end - home->start;
 	cn_scope_of(home, &scope);
 #define FIND_LIBC(member, name)
+#define FIND_GNUTLS(member, name)
 #define FIND_SSL(member, name)                                                                               \
 	found = cn_scope_symbol(&scope, #name);                                                              \
 	memcpy(&member name, &found, sizeof(found));

@@ -13,12 +13,14 @@ BENIGN=(
 	'BIO_new                BIO *(const BIO_METHOD *)'
 	'BIO_s_mem              const BIO_METHOD *(void)'
 	'SSL_set_msg_callback   void (SSL *, void (*)(int, int, int, const void *, size_t, SSL *, void *))'
+	'gnutls_record_send_range ssize_t (gnutls_session_t, const void *, size_t, const gnutls_range_st *)'
 	# 1.1.1: void *from_d for the address of the copied pointer
 	'CRYPTO_get_ex_new_index int (int, long, void *, ex_new *, int (*)(CRYPTO_EX_DATA *, const CRYPTO_EX_DATA *, void *, int, long, void *), ex_free *)'
 )
 
 # Functions that older headers lack; the shim finds out at run time.
 NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefrom _Fork'
+NEWER+=' gnutls_record_send_file gnutls_transport_is_ktls_enabled gnutls_alert_set_read_function'
 
 # The same for numbers: until then they mean nothing, neither as a flag nor as a question to a BIO.
 NEWER_NUMBERS='SSL_R_UNEXPECTED_EOF_WHILE_READING SSL_OP_IGNORE_UNEXPECTED_EOF BIO_CTRL_GET_KTLS_SEND'
@@ -44,6 +46,8 @@ NUMBERS=(
 
 HEADERS='#include <errno.h>
 #include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/socket.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -85,13 +89,13 @@ hooked() {
 		sed -n "s/^ *${1-[A-Z]*} //p" | sed 's/^\([^ ]*\) \+/\1 /'
 }
 
-# The same for what tls_openssl.c calls, from its list.
+# called LIBRARY: the same for what its back end calls, from its list.
 called() {
 	{
 		echo '#define NEED(ret, name, params) @name ret params'
 		echo '#define MAY NEED'
-		sed -n '/^#define OPENSSL_USES/,/[^\\]$/p' "$PROJECT/shim/tls_openssl.c"
-		echo OPENSSL_USES
+		sed -n "/^#define ${1^^}_USES/,/[^\\\\]\$/p" "$PROJECT/shim/tls_$1.c"
+		echo "${1^^}_USES"
 	} | cc -E -P -xc - | tr -s ' \n' '  ' | tr @ '\n' | sed -n 's/^ *\([A-Za-z_0-9]*\) \(.*[^ ]\) *$/\1 \2/p'
 }
 
@@ -133,9 +137,41 @@ compile_agreement() {
 }
 
 @test "prototypes: tls_openssl.c calls what OpenSSL's headers declare" {
-	run compile_agreement < <(called)
+	run compile_agreement < <(called openssl)
 	assert_success
 	assert [ "${lines[-1]}" -ge 30 ]
+}
+
+@test "prototypes: of GnuTLS as its headers say" {
+	run compile_agreement < <(hooked GNUTLS)
+	assert_success
+	assert [ "${lines[-1]}" -ge 24 ] # so many has 3.6
+	run compile_agreement < <(called gnutls)
+	assert_success
+	assert [ "${lines[-1]}" -ge 11 ]
+}
+
+@test "numbers: of GnuTLS as its headers define them" {
+	local name value
+	{
+		echo "$HEADERS"
+		sed -n 's/^\tCN_GNUTLS_E_\([A-Z_]*\) = \(-[0-9]*\),$/\1 \2/p' "$PROJECT/shim/tls_gnutls.h" |
+			while read -r name value; do
+				case $name in
+				INTERNAL) name=INTERNAL_ERROR ;;
+				FATAL_ALERT) name=FATAL_ALERT_RECEIVED ;;
+				PUSH | PULL) name=${name}_ERROR ;;
+				PREMATURE) name=PREMATURE_TERMINATION ;;
+				TIMED_OUT) name=TIMEDOUT ;;
+				esac
+				echo "_Static_assert(GNUTLS_E_$name == $value, \"$name\");"
+			done
+		printf '_Static_assert(%s, "");\n' 'GNUTLS_SERVER == 1' 'GNUTLS_DATAGRAM == 1 << 2' 'GNUTLS_NAME_DNS == 1' \
+			'GNUTLS_SHUT_RDWR == 0' 'GNUTLS_SHUT_WR == 1' 'GNUTLS_AL_WARNING == 1' 'GNUTLS_AL_FATAL == 2' \
+			'GNUTLS_A_CLOSE_NOTIFY == 0' 'GNUTLS_AUTO_REAUTH == 1 << 19'
+	} >numbers.c
+	assert [ "$(grep -c _E_ numbers.c)" -ge 9 ]
+	cc -std=gnu11 -D_GNU_SOURCE -fsyntax-only numbers.c
 }
 
 @test "prototypes: a wrong one would be seen" {

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT
+ * Shells around libgnutls. Invariant: decides nothing; tells session.c what a call did, calls the real function of the session's
+ * own libgnutls, and keeps errno as that left it. A session whose gnutls_init was not seen here (by dlsym, say) is let pass:
+ * nobody knows its push function; and so are the calls that libgnutls makes itself. */
+#include "session.h"
+#include "tls_gnutls.h"
+
+#include <string.h>
+
+struct call {
+	const struct cn_libgnutls *real; /* NULL: there is no libgnutls */
+	struct cn_gnutls *g;             /* NULL: let it pass */
+	struct cn_conn *conn;            /* NULL: let it pass */
+	bool counted;
+	struct cn_gnutls *before;
+};
+
+/* Without a session of ours to tell: the only one, or that of the caller. */
+static struct cn_tls *library_of(const void *caller)
+{
+	struct cn_tls *first = atomic_load_explicit(&cn_gnutls_kind.first, memory_order_acquire);
+
+	return first && !atomic_load_explicit(&first->next, memory_order_acquire)
+		       ? first
+		       : cn_tls_bound(&cn_gnutls_kind, caller);
+}
+
+static struct call begin(gnutls_session_t session, const void *caller)
+{
+	struct cn_gnutls *g = cn_gnutls_find(session);
+	struct cn_tls *tls = g ? g->tls : library_of(caller);
+	struct call call = {.real = tls ? cn_gnutls_real(tls) : NULL};
+
+	if (!g || cn_session_passes() || cn_gnutls_within(tls, caller))
+		return call;
+	if (!tls->usable)
+		cn_event_unusable(tls);
+	else
+		call.g = g;
+	return call;
+}
+
+static struct call enter(gnutls_session_t session, const void *caller)
+{
+	struct call call = begin(session, caller);
+	struct cn_gnutls *g = call.g;
+
+	if (!g)
+		return call;
+	call.conn = cn_session_met(g->tls, session, g->conn);
+	if (call.conn)
+		cn_conn_enter(call.conn);
+	call.counted = g->push || g->vec_push;
+	if (call.counted)
+		call.before = cn_gnutls_push_begin(g, CN_GNUTLS_COUNTED, -1);
+	return call;
+}
+
+static void leave(const struct call *call, bool told, bool ok, int ret, size_t length)
+{
+	if (call->counted)
+		cn_gnutls_push_over(call->g, call->before);
+	if (!call->conn)
+		return;
+	if (told)
+		cn_session_left(call->conn, call->g->session, ok, ret, length);
+	cn_conn_leave(call->conn);
+}
+
+static void note_busy(struct cn_gnutls *g, uint32_t what, bool busy)
+{
+	if (!g)
+		return;
+	if (busy)
+		atomic_fetch_or(&g->busy, what);
+	else if (atomic_load(&g->busy) & what)
+		atomic_fetch_and(&g->busy, ~what);
+}
+
+static bool is_again(long ret)
+{
+	return ret == CN_GNUTLS_E_AGAIN || ret == CN_GNUTLS_E_INTERRUPTED;
+}
+
+/* A shell: `asked` is not 0 (a read of no bytes tells nothing); `then` is done before the call is told. The failure that is
+ * returned where there is no libgnutls, or none with this function, is an internal error of the library. */
+#define SHELL(type, name, params, arguments, asked, succeeded, length, then)                                 \
+	EXPORT type name params                                                                              \
+	{                                                                                                    \
+		struct call call = enter(session, CALLER);                                                   \
+		type ret = CN_GNUTLS_E_INTERNAL;                                                             \
+                                                                                                             \
+		if (__builtin_expect(call.real && call.real->name, 1))                                       \
+			ret = call.real->name arguments;                                                     \
+		then;                                                                                        \
+		leave(&call, asked, succeeded, (int)ret, length);                                            \
+		return ret;                                                                                  \
+	}
+
+/* --- calls that move bytes --- */
+
+/* gnutls_record_send(session, NULL, 0) goes on with the write that met E_AGAIN. */
+static size_t length_of(const struct call *call, size_t length)
+{
+	struct cn_conn *conn = call->conn;
+
+	if (length || !conn || !cn_conn_has(conn, CN_WRITE_PENDING))
+		return length;
+	return conn->unfinished ? conn->unfinished : SIZE_MAX;
+}
+
+SHELL(ssize_t, gnutls_record_send, (gnutls_session_t session, const void *bytes, size_t length),
+      (session, bytes, length), true, ret >= 0, length_of(&call, length), )
+SHELL(ssize_t, gnutls_record_send2,
+      (gnutls_session_t session, const void *bytes, size_t length, size_t pad, unsigned int flags),
+      (session, bytes, length, pad, flags), true, ret >= 0, length_of(&call, length), )
+SHELL(ssize_t, gnutls_record_send_range,
+      (gnutls_session_t session, const void *bytes, size_t length, const void *range),
+      (session, bytes, length, range), true, ret >= 0, SIZE_MAX, )
+SHELL(ssize_t, gnutls_record_send_file, (gnutls_session_t session, int fd, off_t *offset, size_t length),
+      (session, fd, offset, length), true, ret >= 0, SIZE_MAX, )
+SHELL(int, gnutls_record_uncork, (gnutls_session_t session, unsigned int flags), (session, flags), true,
+      ret >= 0, SIZE_MAX, )
+
+/* With GNUTLS_AUTO_REAUTH a read may be in the midst of a handshake. */
+static void note_reading(const struct call *call, long ret)
+{
+	struct cn_gnutls *g = call->g;
+
+	if (g && g->reauth_within_read)
+		note_busy(g, CN_GNUTLS_REAUTH, is_again(ret) && !cn_gnutls_reads(g));
+}
+
+SHELL(ssize_t, gnutls_record_recv, (gnutls_session_t session, void *bytes, size_t length),
+      (session, bytes, length), length, ret > 0, 0, note_reading(&call, ret))
+SHELL(ssize_t, gnutls_record_recv_seq,
+      (gnutls_session_t session, void *bytes, size_t length, unsigned char *sequence),
+      (session, bytes, length, sequence), length, ret > 0, 0, note_reading(&call, ret))
+SHELL(ssize_t, gnutls_record_recv_packet, (gnutls_session_t session, gnutls_packet_t *packet),
+      (session, packet), true, ret > 0, 0, note_reading(&call, ret))
+
+/* --- handshakes and what is like them: in the midst of one no alert is sent --- */
+
+static void note_handshake(struct cn_gnutls *g, int ret)
+{
+	if (g && ret == 0)
+		g->established = true;
+	note_busy(g, CN_GNUTLS_HANDSHAKE, ret != 0);
+}
+
+SHELL(int, gnutls_handshake, (gnutls_session_t session), (session), true, ret == 0, 0,
+      note_handshake(call.g, ret))
+/* A server asks the client for one. */
+SHELL(int, gnutls_rehandshake, (gnutls_session_t session), (session), true, ret == 0, 0,
+      if (ret == 0 || is_again(ret)) note_busy(call.g, CN_GNUTLS_HANDSHAKE, true))
+SHELL(int, gnutls_reauth, (gnutls_session_t session, unsigned int flags), (session, flags), true, ret == 0, 0,
+      note_busy(call.g, CN_GNUTLS_REAUTH, is_again(ret)))
+/* After E_AGAIN an alert would go out under the old key. */
+SHELL(int, gnutls_session_key_update, (gnutls_session_t session, unsigned int flags), (session, flags), true,
+      ret == 0, 0, note_busy(call.g, CN_GNUTLS_KEY_UPDATE, is_again(ret)))
+SHELL(int, gnutls_session_ticket_send, (gnutls_session_t session, unsigned int count, unsigned int flags),
+      (session, count, flags), true, ret == 0, 0, note_busy(call.g, CN_GNUTLS_TICKETS, is_again(ret)))
+
+static void note_fatal(struct cn_conn *conn)
+{
+	if (conn)
+		cn_conn_note(conn, CN_FATAL);
+}
+
+/* It refuses what has no alert. */
+SHELL(int, gnutls_alert_send_appropriate, (gnutls_session_t session, int error), (session, error), true,
+      ret == 0, 0, if (ret != CN_GNUTLS_E_INVALID_REQUEST) note_fatal(call.conn))
+
+/* --- the program's own goodbye --- */
+
+enum { SHUT_BOTH = 0, AL_WARNING = 1, AL_FATAL = 2, A_CLOSE_NOTIFY = 0 };
+
+/* By gnutls_bye(how), or by the alert alone. */
+struct goodbye {
+	bool alone;
+	unsigned int how;
+};
+
+static int say(const struct cn_libgnutls *real, gnutls_session_t session, const struct goodbye *goodbye)
+{
+	return goodbye->alone ? real->gnutls_alert_send(session, AL_WARNING, A_CLOSE_NOTIFY)
+			      : real->gnutls_bye(session, goodbye->how);
+}
+
+/* `doomed`: no alert was due any more when it was called. */
+static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct goodbye *goodbye, int ret,
+			 const struct cn_tls_state *before, bool doomed)
+{
+	bool waits = !goodbye->alone && goodbye->how == SHUT_BOTH, said;
+
+	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
+	if (ret < 0)
+		cn_session_failed(conn, g->session, ret, 0, NULL);
+	else if (waits)
+		cn_conn_note(conn, CN_PEER_CLOSED);
+	if (!before->established || doomed ||
+	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
+		return;
+	said = ret == 0 || (waits && cn_gnutls_reads(g)); /* it met E_AGAIN or its end in reading */
+	if (said) {
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
+		cn_conn_note(conn, CN_SAID);
+		if (conn->share)
+			atomic_store(&conn->share->said, true);
+	} else if (is_again(ret)) {
+		cn_conn_note(conn, CN_ALERT_PENDING);
+		g->alerted = goodbye->alone;
+	}
+}
+
+/* gnutls_bye refuses hardly anything, and the library's own push function raises SIGPIPE. */
+static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct goodbye *goodbye)
+{
+	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
+	struct cn_guard guard = cn_guard_enter();
+	bool fixes = cn_config.mode == CN_MODE_FIX, doomed = cn_conn_has(conn, CN_FATAL | CN_TRUNCATED);
+	bool first = !cn_conn_has(conn, CN_SAID);
+	struct cn_gnutls *replaced = NULL;
+	struct cn_tls_state before;
+	struct cn_socket socket = {0};
+	bool known, gone, plain, over;
+	int copy = -1, ret;
+
+	g->tls->ops->look(g->tls, g->session, &before);
+	known = cn_follow(conn, before.fd);
+	plain = before.plain && !before.unsupported;
+	if (known && plain && first)
+		copy = cn_hold_socket(conn);
+	if (known)
+		socket = cn_bound_socket(conn, copy);
+	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown && plain;
+	over = cn_conn_has(conn, CN_SAID_BY_SHIM) && !gone;
+	cn_guard_leave(guard);
+	if (fixes && (plain || over))
+		replaced = cn_gnutls_push_begin(g,
+						gone   ? CN_GNUTLS_NOWHERE
+						: over ? CN_GNUTLS_DROPPED
+						       : CN_GNUTLS_QUIETLY,
+						copy);
+	ret = say(real, g->session, goodbye);
+	if (cn_config.wait_ms && fixes && plain && !gone && !goodbye->alone) {
+		int error = errno;
+
+		ret = cn_gnutls_wait(g, goodbye->how, ret, cn_config.wait_ms);
+		errno = error;
+	}
+	guard = cn_guard_enter();
+	if (fixes && (plain || over))
+		cn_gnutls_push_over(g, replaced);
+	if (ret == 0 && first && plain && !before.held && !cn_conn_has(conn, CN_WRITE_PENDING) &&
+	    socket.tcp && !socket.owing)
+		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
+	if (copy >= 0)
+		cn_copy_over(copy);
+	errno = guard.error;
+	if (!gone)
+		note_goodbye(g, conn, goodbye, ret, &before, doomed);
+	cn_guard_leave(guard);
+	return ret;
+}
+
+static int say_goodbye(const struct call *call, gnutls_session_t session, const struct goodbye *goodbye,
+		       const void *caller, const char *name)
+{
+	struct cn_call told;
+	int ret;
+
+	if (!call->conn) {
+		ret = say(call->real, session, goodbye);
+		leave(call, false, true, ret, 0);
+		return ret;
+	}
+	cn_call_begin(&told, caller, name, call->conn, call->conn->fd);
+	ret = say_tracked(call->g, call->conn, goodbye);
+	if (told.name)
+		cn_call_end(&told, ret,
+			    ret < 0 ? call->g->tls->ops->error_word(call->g->tls, session, ret) : NULL);
+	leave(call, false, true, ret, 0);
+	return ret;
+}
+
+EXPORT int gnutls_bye(gnutls_session_t session, unsigned int how)
+{
+	struct call call = enter(session, CALLER);
+
+	if (!call.real)
+		return CN_GNUTLS_E_INTERNAL;
+	return say_goodbye(&call, session, &(struct goodbye){.how = how}, CALLER, "gnutls_bye");
+}
+
+EXPORT int gnutls_alert_send(gnutls_session_t session, unsigned int level, unsigned int alert)
+{
+	struct call call = enter(session, CALLER);
+	int ret;
+
+	if (!call.real)
+		return CN_GNUTLS_E_INTERNAL;
+	if (call.conn && level == AL_WARNING && alert == A_CLOSE_NOTIFY) /* SChannel under Wine says it so */
+		return say_goodbye(&call, session, &(struct goodbye){.alone = true}, CALLER,
+				   "gnutls_alert_send");
+	ret = call.real->gnutls_alert_send(session, level, alert);
+	if (level == AL_FATAL)
+		note_fatal(call.conn);
+	leave(&call, true, ret == 0, ret, 0);
+	return ret;
+}
+
+/* --- a session's beginning and end --- */
+
+EXPORT int gnutls_init(gnutls_session_t *session, unsigned int flags)
+{
+	static _Atomic int at_exit_registered;
+	struct cn_tls *tls = cn_tls_bound(&cn_gnutls_kind, CALLER);
+	int ret;
+
+	if (!tls)
+		return CN_GNUTLS_E_INTERNAL;
+	if (cn_session_passes() || !tls->usable)
+		return cn_gnutls_real(tls)->gnutls_init(session, flags);
+	ret = cn_gnutls_init(tls, session, flags);
+	cn_at_exit_once(&at_exit_registered);
+	return ret;
+}
+
+EXPORT void gnutls_deinit(gnutls_session_t session)
+{
+	struct call call = begin(session, CALLER);
+	struct cn_gnutls *g = cn_gnutls_find(session);
+	struct cn_call told = {.name = NULL};
+
+	if (call.g && call.g->conn)
+		cn_session_ends(&told, CALLER, call.g->conn, CN_CAUSE_SSL_FREE, "gnutls_deinit");
+	if (g)
+		cn_gnutls_forget(g);
+	if (call.real)
+		call.real->gnutls_deinit(session);
+	cn_call_end(&told, 0, NULL);
+}
+
+/* --- what GnuTLS does not tell --- */
+
+EXPORT void gnutls_transport_set_push_function(gnutls_session_t session, gnutls_push_func push)
+{
+	struct call call = begin(session, CALLER);
+
+	if (call.g)
+		cn_gnutls_set_push(call.g, push, NULL);
+	else if (call.real)
+		call.real->gnutls_transport_set_push_function(session, push);
+}
+
+EXPORT void gnutls_transport_set_vec_push_function(gnutls_session_t session, gnutls_vec_push_func push)
+{
+	struct call call = begin(session, CALLER);
+
+	if (call.g) {
+		cn_gnutls_set_push(call.g, NULL, push);
+	} else if (call.real) {
+		cn_gnutls_set_by_library(push);
+		call.real->gnutls_transport_set_vec_push_function(session, push);
+	}
+}
+
+#define SETTER(name, params, arguments, note)                                                                \
+	EXPORT void name params                                                                              \
+	{                                                                                                    \
+		struct call call = begin(session, CALLER);                                                   \
+                                                                                                             \
+		if (call.real && call.real->name)                                                            \
+			call.real->name arguments;                                                           \
+		if (call.g)                                                                                  \
+			call.g->note;                                                                        \
+	}
+
+SETTER(gnutls_transport_set_pull_function, (gnutls_session_t session, gnutls_pull_func pull), (session, pull),
+       pull = pull)
+SETTER(gnutls_transport_set_ptr, (gnutls_session_t session, gnutls_transport_ptr_t pointer),
+       (session, pointer), transport = true)
+SETTER(gnutls_transport_set_ptr2,
+       (gnutls_session_t session, gnutls_transport_ptr_t from, gnutls_transport_ptr_t to),
+       (session, from, to), transport = true)
+SETTER(gnutls_transport_set_int2, (gnutls_session_t session, int from, int to), (session, from, to),
+       transport = true)
+SETTER(gnutls_transport_set_fastopen,
+       (gnutls_session_t session, int fd, struct sockaddr *to, socklen_t length, unsigned int flags),
+       (session, fd, to, length, flags), foreign = true)
+SETTER(gnutls_alert_set_read_function, (gnutls_session_t session, gnutls_alert_read_func function),
+       (session, function), foreign = true)
+
+EXPORT int gnutls_server_name_set(gnutls_session_t session, unsigned int type, const void *name,
+				  size_t length)
+{
+	struct call call = begin(session, CALLER);
+	int ret = call.real ? call.real->gnutls_server_name_set(session, type, name, length)
+			    : CN_GNUTLS_E_INTERNAL;
+
+	if (ret == 0 && call.g && name && length < sizeof(call.g->sni)) {
+		memcpy(call.g->sni, name, length);
+		call.g->sni[length] = 0;
+	}
+	return ret;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * What every TLS hook has to tell of a session, whatever its library. Invariants: names no TLS library; errno is as found. */
+#include "session.h"
+#include "kernel.h"
+#include "match.h"
+
+/* --- its socket --- */
+
+/* A session that writes into anything but a socket: its hello will tell. Before each call until it is established. */
+static void seek_socket(struct cn_conn *conn, void *session)
+{
+	struct cn_tls_state state;
+
+	if (cn_conn_has(conn, CN_ESTABLISHED | CN_SEEKING))
+		return;
+	conn->tls->ops->look(conn->tls, session, &state);
+	if (state.plain || state.unsupported || state.established)
+		return;
+	conn->produced = state.produced;
+	cn_conn_note(conn, CN_SEEKING);
+	cn_seek_begins();
+}
+
+static void found_socket(struct cn_conn *conn, void *session)
+{
+	unsigned char random[CN_RANDOM];
+	struct cn_carrier carrier;
+
+	if (conn->tls->ops->hello_random(conn->tls, session, random) && cn_seek_find(random, &carrier) &&
+	    cn_socket_cookie(carrier.fd) == carrier.cookie) {
+		cn_end_replaced(carrier.fd, conn);
+		cn_conn_bind(conn, carrier.fd, carrier.fd, carrier.cookie);
+		cn_event_label(conn, carrier.fd);
+		conn->handed = carrier.handed - conn->produced;
+		cn_conn_note(conn, CN_MATCHED);
+	}
+	cn_conn_seek_over(conn);
+}
+
+/* A session may be bound to another socket before its handshake is done (STARTTLS, reuse). */
+static void bind_session(struct cn_conn *conn, void *session)
+{
+	int read_fd, fd;
+	uint64_t cookie;
+
+	seek_socket(conn, session);
+	conn->tls->ops->descriptors(conn->tls, session, &read_fd, &fd);
+	if (fd < 0 || cn_tracked(fd) == CN_FD_RESERVED)
+		return;
+	if (fd == conn->fd && cn_conn_at(fd) == conn && conn->read_fd >= 0 && cn_socket_is(fd, conn->cookie))
+		return;
+	cookie = cn_socket_cookie(fd);
+	if (!cookie)
+		return;
+	cn_end_replaced(fd, conn);
+	cn_conn_bind(conn, fd, read_fd, cookie);
+	cn_event_label(conn, fd);
+}
+
+/* --- met --- */
+
+/* `conn`: what stands at its descriptor already, or NULL. */
+static struct cn_conn *tie(struct cn_conn *conn, struct cn_tls *tls, void *session)
+{
+	if (!conn)
+		conn = cn_conn_new(tls, session);
+	if (conn && !tls->ops->set_conn(tls, session, conn)) {
+		cn_conn_session_gone(conn);
+		conn = NULL;
+	}
+	return conn;
+}
+
+static struct cn_conn *meet(struct cn_tls *tls, void *session)
+{
+	struct cn_guard guard = cn_guard_enter();
+	struct cn_conn *conn;
+	int read_fd, fd;
+
+	tls->ops->descriptors(tls, session, &read_fd, &fd);
+	conn = tie(cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, session) : NULL, tls,
+		   session);
+	if (conn)
+		bind_session(conn, session);
+	cn_guard_leave(guard);
+	return conn;
+}
+
+struct cn_conn *cn_session_look(struct cn_tls *tls, void *session, struct cn_conn *conn)
+{
+	struct cn_guard guard;
+
+	if (!conn)
+		return meet(tls, session);
+	if (conn->process != cn_process())
+		return NULL; /* from before a fork: not ours */
+	guard = cn_guard_enter();
+	bind_session(conn, session);
+	cn_guard_leave(guard);
+	return conn;
+}
+
+/* --- left --- */
+
+static bool is_end(enum cn_outcome outcome)
+{
+	return outcome == CN_OUT_CLOSED || outcome == CN_OUT_TRUNCATED || outcome == CN_OUT_FATAL;
+}
+
+/* How it was truncated, as long as errno and the session still tell. */
+static uint32_t truncation(struct cn_conn *conn, void *session, int error)
+{
+	struct cn_tls_state state;
+
+	if (error == ECONNRESET) /* EPIPE may be the program's own shutdown() */
+		return CN_PEER_RESET;
+	conn->tls->ops->look(conn->tls, session, &state);
+	return state.unread ? CN_MID_RECORD : 0;
+}
+
+void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t length, const char *name)
+{
+	struct cn_guard guard = cn_guard_enter();
+	enum cn_outcome outcome;
+
+	errno = guard.error;
+	outcome = conn->tls->ops->outcome(conn->tls, session, ret);
+	switch (outcome) {
+	case CN_OUT_WANT:
+	case CN_OUT_WANT_WRITE:
+		if (!length)
+			break;
+		cn_conn_note(conn, CN_WRITE_PENDING);
+		conn->unfinished = outcome == CN_OUT_WANT_WRITE && length < UINT32_MAX ? (uint32_t)length : 0;
+		break;
+	case CN_OUT_CLOSED:
+		if (!cn_conn_has(conn, CN_MARKED)) /* else it was not read */
+			cn_conn_note(conn, CN_PEER_CLOSED);
+		break;
+	case CN_OUT_TRUNCATED:
+		if (guard.error == EPIPE && cn_conn_has(conn, CN_FIN_SENT))
+			break; /* by the program's own shutdown() */
+		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, session, guard.error));
+		break;
+	case CN_OUT_FATAL:
+		cn_conn_note(conn, CN_FATAL);
+		break;
+	}
+	if (is_end(outcome)) {
+		cn_event_sign(conn);
+		if (name)
+			cn_event_moved(conn, name, ret, conn->tls->ops->error_word(conn->tls, session, ret),
+				       guard.error);
+	}
+	cn_guard_leave(guard);
+}
+
+static void note_established(struct cn_conn *conn, void *session, int ret)
+{
+	struct cn_guard guard = cn_guard_enter();
+	struct cn_tls_state state;
+
+	conn->tls->ops->look(conn->tls, session, &state);
+	if (state.established && cn_conn_has(conn, CN_SEEKING))
+		found_socket(conn, session);
+	else if (state.established && conn->fd < 0) /* BIO_s_connect has its socket only now */
+		bind_session(conn, session);
+	if (state.established) {
+		cn_conn_note(conn, CN_ESTABLISHED);
+		cn_event_established(conn, &state);
+		cn_event_moved(conn, "handshake", ret, NULL, 0);
+	}
+	cn_guard_leave(guard);
+}
+
+void cn_session_told(struct cn_conn *conn, void *session, bool ok, int ret, size_t length)
+{
+	if (!ok)
+		cn_session_failed(conn, session, ret, length,
+				  !cn_conn_has(conn, CN_ESTABLISHED) ? "handshake"
+				  : length                           ? "write"
+								     : "read");
+	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
+	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED))
+		note_established(conn, session, ret);
+	if (conn->share)
+		cn_share_speak(conn->share);
+}
+
+/* --- ended --- */
+
+void cn_session_ends(struct cn_call *call, const void *caller, struct cn_conn *conn, enum cn_cause cause,
+		     const char *name)
+{
+	struct cn_guard guard;
+
+	cn_call_begin(call, caller, name, conn, conn->fd);
+	guard = cn_guard_enter();
+	cn_end_session(conn, cause);
+	cn_guard_leave(guard);
+}

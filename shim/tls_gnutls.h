@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * GnuTLS behind tls.h: what its hooks need beyond the table of operations. */
+#ifndef CN_TLS_GNUTLS_H
+#define CN_TLS_GNUTLS_H
+
+#include "tls.h"
+
+/* What goes on in a session that must not be ended by an alert meanwhile. */
+enum cn_gnutls_busy {
+	CN_GNUTLS_HANDSHAKE = 1 << 0, /* begun, or asked for, and not over */
+	CN_GNUTLS_KEY_UPDATE = 1 << 1,
+	CN_GNUTLS_REAUTH = 1 << 2,
+	CN_GNUTLS_TICKETS = 1 << 3,
+};
+
+/* Where what a session pushes goes while the shim's push function is in place. */
+enum cn_gnutls_way {
+	CN_GNUTLS_COUNTED, /* to the program's push function, counted */
+	CN_GNUTLS_QUIETLY, /* as the library's own does, but never with SIGPIPE; to `copy` unless that is -1 */
+	CN_GNUTLS_NOWHERE, /* EBADF */
+	CN_GNUTLS_DROPPED, /* it counts as sent: the shim has sent it before */
+};
+
+/* GnuTLS tells nothing of push function, role or kind of a session, and has no room for data of ours: so it is kept here, from
+ * gnutls_init to gnutls_deinit. Written by the thread whose call is on the session; one may send while another receives. */
+struct cn_gnutls {
+	gnutls_session_t _Atomic session; /* NULL: free */
+	struct cn_gnutls *next;           /* in its bucket, for good */
+	struct cn_tls *tls;
+	struct cn_conn *conn;
+	gnutls_push_func push; /* the program's; both NULL: the library's own is in place */
+	gnutls_vec_push_func vec_push;
+	gnutls_vec_push_func own; /* that; NULL: not known */
+	gnutls_pull_func pull;    /* the program's, or NULL */
+	bool server, datagram, reauth_within_read;
+	bool transport;        /* a descriptor was set, if no push function of the program's says otherwise */
+	bool foreign;          /* QUIC, TCP fast open */
+	bool established;      /* gnutls_handshake has succeeded */
+	bool alerted;          /* a close_notify by gnutls_alert_send did not fit */
+	_Atomic uint32_t busy; /* enum cn_gnutls_busy */
+	_Atomic uint64_t pushed; /* bytes that the program's push function has taken */
+	_Atomic uint32_t
+		lock; /* cn_process() of the thread's process that changes the push function; 0: free */
+	_Atomic uint32_t users; /* calls during which ours is in place */
+	enum cn_gnutls_way way;
+	int copy;
+	char sni[200];
+};
+
+extern struct cn_tls_kind cn_gnutls_kind;
+
+/* What is kept of a session, or NULL if its gnutls_init was not seen. Any thread. */
+struct cn_gnutls *cn_gnutls_find(gnutls_session_t session);
+
+/* The real gnutls_init, and what is kept of its session from then on. */
+int cn_gnutls_init(struct cn_tls *tls, gnutls_session_t *session, unsigned int flags);
+
+/* A push function was set from within the library itself. */
+void cn_gnutls_set_by_library(gnutls_vec_push_func push);
+
+/* The session's memory is about to be freed. */
+void cn_gnutls_forget(struct cn_gnutls *g);
+
+/* The real functions of a library of this kind. */
+const struct cn_libgnutls *cn_gnutls_real(const struct cn_tls *tls);
+
+/* The code at `caller` is the library's or the shim's own. */
+bool cn_gnutls_within(const struct cn_tls *tls, const void *caller);
+
+/* Bracket a call on a session with the shim's push function in place. `before` is what begin returned. */
+struct cn_gnutls *cn_gnutls_push_begin(struct cn_gnutls *g, enum cn_gnutls_way way, int copy);
+void cn_gnutls_push_over(struct cn_gnutls *g, struct cn_gnutls *before);
+
+/* The program sets a push function, by the setter `set` has chosen: puts it in place unless ours is just now. */
+void cn_gnutls_set_push(struct cn_gnutls *g, gnutls_push_func push, gnutls_vec_push_func vec_push);
+
+/* The next call of the session has nothing to write first: its last one met E_AGAIN in reading. */
+bool cn_gnutls_reads(struct cn_gnutls *g);
+
+/* CLOSENOTIFY_WAIT_MS: waits for the peer's close_notify, never longer than `wait_ms`, after the program's gnutls_bye(how) has
+ * returned `ret`. Returns what gnutls_bye would. */
+int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms);
+
+enum {
+	CN_GNUTLS_E_INVALID_SESSION = -10,
+	CN_GNUTLS_E_FATAL_ALERT = -12,
+	CN_GNUTLS_E_AGAIN = -28,
+	CN_GNUTLS_E_INVALID_REQUEST = -50,
+	CN_GNUTLS_E_INTERRUPTED = -52,
+	CN_GNUTLS_E_PUSH = -53,
+	CN_GNUTLS_E_PULL = -54,
+	CN_GNUTLS_E_INTERNAL = -59,
+	CN_GNUTLS_E_PREMATURE = -110,
+	CN_GNUTLS_E_TIMED_OUT = -319,
+};
+
+#endif

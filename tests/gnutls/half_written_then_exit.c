@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ * A write of more than one record of which a part did not fit; exit(0) nevertheless. */
+#include "party.h"
+
+int main(int argc, char **argv)
+{
+	struct party p = party_meet(argc, argv);
+
+	party_fill(&p, 1 << 18);
+	return 0;
+}

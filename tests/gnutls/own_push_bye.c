@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * A push function of its own, and gnutls_bye: right. */
+#include "party.h"
+
+int main(int argc, char **argv)
+{
+	struct party p = party_connect(argc, argv);
+	struct party_pipe pipe;
+
+	party_session(&p);
+	party_pipes(&p, &pipe);
+	gnutls_transport_set_push_function(p.session, party_push);
+	party_speak(&p);
+	TELL(gnutls_bye(p.session, GNUTLS_SHUT_WR));
+	return party_ends(&p);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * A push function of its own only after the handshake; gnutls_deinit, close. */
+#include "party.h"
+
+int main(int argc, char **argv)
+{
+	struct party p = party_connect(argc, argv);
+	struct party_pipe pipe;
+
+	party_session(&p);
+	gnutls_transport_set_int(p.session, p.r.fd);
+	party_shake_hands(&p);
+	party_pipes(&p, &pipe);
+	gnutls_transport_set_push_function(p.session, party_push);
+	party_write(&p, p.r.n);
+	return party_ends(&p);
+}

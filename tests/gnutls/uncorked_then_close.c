@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * Bytes that were corked, and uncorked; gnutls_deinit, close. */
+#include "party.h"
+
+int main(int argc, char **argv)
+{
+	struct party p = party_meet(argc, argv);
+
+	gnutls_record_cork(p.session);
+	TELL(gnutls_record_send(p.session, "corked", 6));
+	TELL(gnutls_record_uncork(p.session, GNUTLS_RECORD_WAIT));
+	return party_ends(&p);
+}
