@@ -92,9 +92,10 @@ $(BUILD)/tests/threads/%: tests/threads/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
+$(BUILD)/tests/gnutls/two_libraries: MORE_LIBRARIES := -lssl -lcrypto
 $(BUILD)/tests/gnutls/%: tests/gnutls/%.c tests/gnutls/party.h tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lgnutls -lpthread
+	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lgnutls $(MORE_LIBRARIES) -lpthread -ldl
 
 $(BUILD)/tests/transports/%: tests/transports/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)

@@ -296,7 +296,8 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_word(&r, "fault", cn_fault_word(j->fault));
 	add_word(&r, "our_end", cn_wire_end_word(j->our_end));
 	add_word(&r, "peer_end", cn_wire_end_word(j->peer_end));
-	add_word(&r, "cause", cn_cause_word(end->cause));
+	add_word(&r, "cause",
+		 end->cause == CN_CAUSE_SSL_FREE ? conn->tls->ops->frees : cn_cause_word(end->cause));
 	add_code(&r, "caller", by);
 	add_word(&r, "did", deed(conn));
 	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
@@ -375,8 +376,8 @@ void cn_event_remember(struct cn_conn *conn, const struct cn_tls_state *state)
 	if (state->established) { /* before, the version is the highest that is offered */
 		label->version = state->version;
 		label->resumable = state->resumable;
-		label->resumable_known =
-			!state->server; /* a server's is in the tickets that the client has */
+		/* a server's is in the tickets that the client has */
+		label->resumable_known = state->resumable_told && !state->server;
 	}
 	if (state->sni && !label->sni[0])
 		strncpy(label->sni, state->sni, sizeof(label->sni) - 1);

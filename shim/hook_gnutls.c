@@ -223,7 +223,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct g
 	struct cn_gnutls *replaced = NULL;
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
-	bool known, gone, plain, over;
+	bool known, gone, plain, over, heard = false;
 	int copy = -1, ret;
 
 	g->tls->ops->look(g->tls, g->session, &before);
@@ -246,7 +246,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct g
 	if (cn_config.wait_ms && fixes && plain && !gone && !goodbye->alone) {
 		int error = errno;
 
-		ret = cn_gnutls_wait(g, goodbye->how, ret, cn_config.wait_ms);
+		ret = cn_gnutls_wait(g, goodbye->how, ret, cn_config.wait_ms, &heard);
 		errno = error;
 	}
 	guard = cn_guard_enter();
@@ -258,6 +258,8 @@ static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct g
 	if (copy >= 0)
 		cn_copy_over(copy);
 	errno = guard.error;
+	if (heard)
+		cn_conn_note(conn, CN_PEER_CLOSED);
 	if (!gone)
 		note_goodbye(g, conn, goodbye, ret, &before, doomed);
 	cn_guard_leave(guard);
@@ -334,7 +336,7 @@ EXPORT void gnutls_deinit(gnutls_session_t session)
 	struct cn_call told = {.name = NULL};
 
 	if (call.g && call.g->conn)
-		cn_session_ends(&told, CALLER, call.g->conn, CN_CAUSE_SSL_FREE, "gnutls_deinit");
+		cn_session_ends(&told, CALLER, call.g->conn, CN_CAUSE_SSL_FREE, call.g->tls->ops->frees);
 	if (g)
 		cn_gnutls_forget(g);
 	if (call.real)

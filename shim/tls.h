@@ -35,6 +35,7 @@ struct cn_tls_state {
 	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
 	bool server;
 	bool resumable; /* its TLS session, by what has happened so far */
+	bool resumable_told; /* else nobody knows */
 	const char *version;
 	const char *sni; /* NULL if none */
 };
@@ -54,6 +55,7 @@ struct cn_sealed {
 };
 
 struct cn_tls_ops {
+	const char *frees; /* its function that frees a session */
 	/* The socket descriptors of a session, -1 where it has none. */
 	void (*descriptors)(struct cn_tls *tls, void *session, int *read_fd, int *write_fd);
 	void (*look)(struct cn_tls *tls, void *session, struct cn_tls_state *state);

@@ -31,7 +31,6 @@ typedef struct {
 	NEED(int, gnutls_record_get_direction, (gnutls_session_t))                                           \
 	NEED(int, gnutls_error_is_fatal, (int))                                                              \
 	NEED(unsigned int, gnutls_protocol_get_version, (gnutls_session_t))                                  \
-	NEED(const char *, gnutls_protocol_get_name, (unsigned int))                                         \
 	NEED(const char *, gnutls_strerror_name, (int))                                                      \
 	NEED(int, gnutls_server_name_get,                                                                    \
 	     (gnutls_session_t, void *, size_t *, unsigned int *, unsigned int))                             \
@@ -404,6 +403,14 @@ static void ask_name(struct gnutls *o, struct cn_gnutls *g)
 	g->sni[length < sizeof(g->sni) ? length : 0] = 0;
 }
 
+/* As OpenSSL names them, so that all records have the same words. */
+static const char *version_word(unsigned int version)
+{
+	static const char *const words[] = {NULL, "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+
+	return version < sizeof(words) / sizeof(*words) ? words[version] : NULL;
+}
+
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 {
 	struct gnutls *o = of(tls);
@@ -424,7 +431,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->unread = o->gnutls_record_check_pending(session) > 0;
 	state->held = o->gnutls_record_check_corked(session) > 0;
 	state->server = g->server;
-	state->version = o->gnutls_protocol_get_name(o->gnutls_protocol_get_version(session));
+	state->version = version_word(o->gnutls_protocol_get_version(session));
 	if (g->established)
 		ask_name(o, g);
 	state->sni = g->sni[0] ? g->sni : NULL;
@@ -617,8 +624,8 @@ static bool again(int ret)
 	return ret == CN_GNUTLS_E_AGAIN || ret == CN_GNUTLS_E_INTERRUPTED;
 }
 
-/* True if there is more to come. */
-static bool read_away(struct cn_gnutls *g)
+/* What it returns in the end: 0 for close_notify, E_AGAIN if there may be more to come. */
+static int read_away(struct cn_gnutls *g)
 {
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
 	char bytes[4096];
@@ -627,14 +634,14 @@ static bool read_away(struct cn_gnutls *g)
 	do
 		got = real->gnutls_record_recv(g->session, bytes, sizeof(bytes));
 	while (got > 0);
-	return again((int)got);
+	return (int)got;
 }
 
-int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms)
+int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard)
 {
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
 	struct timespec end;
-	int read_fd, fd;
+	int read_fd, fd, end_read;
 
 	of(g->tls)->gnutls_transport_get_int2(g->session, &read_fd, &fd);
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -646,21 +653,18 @@ int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int 
 	if (g->pull || (ret < 0 && !(again(ret) && cn_gnutls_reads(g))) || (ret == 0 && how != SHUT_WRITE))
 		return ret;
 	real->gnutls_transport_set_pull_function(g->session, pull_at_once);
-	if (how == SHUT_WRITE) {
-		while (read_away(g) && wait_until(&end, read_fd, POLLIN))
-			;
-	} else {
-		do
-			ret = real->gnutls_bye(g->session, how);
-		while (again(ret) && wait_until(&end, read_fd, POLLIN));
-	}
+	do
+		end_read = how == SHUT_WRITE ? read_away(g) : real->gnutls_bye(g->session, how);
+	while (again(end_read) && wait_until(&end, read_fd, POLLIN));
 	real->gnutls_transport_set_pull_function(g->session, pull_as_ever);
-	return ret;
+	*heard = end_read == 0;
+	return how == SHUT_WRITE ? ret : end_read;
 }
 
 /* --- one loaded libgnutls --- */
 
 static const struct cn_tls_ops ops = {
+	.frees = "gnutls_deinit",
 	.descriptors = descriptors,
 	.look = look,
 	.hello_random = hello_random,

@@ -78,8 +78,8 @@ void cn_gnutls_set_push(struct cn_gnutls *g, gnutls_push_func push, gnutls_vec_p
 bool cn_gnutls_reads(struct cn_gnutls *g);
 
 /* CLOSENOTIFY_WAIT_MS: waits for the peer's close_notify, never longer than `wait_ms`, after the program's gnutls_bye(how) has
- * returned `ret`. Returns what gnutls_bye would. */
-int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms);
+ * returned `ret`. Returns what gnutls_bye would; `heard`: it has come. */
+int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard);
 
 enum {
 	CN_GNUTLS_E_INVALID_SESSION = -10,

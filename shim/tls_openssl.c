@@ -198,6 +198,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->unread = o->SSL_has_pending(session);
 	state->server = o->SSL_is_server(session);
 	state->resumable = is_resumable(o, session);
+	state->resumable_told = true;
 	state->version = o->SSL_get_version(session);
 	state->sni = o->SSL_get_servername(session, 0);
 }
@@ -582,6 +583,7 @@ static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
 }
 
 static const struct cn_tls_ops ops = {
+	.frees = "SSL_free",
 	.descriptors = descriptors,
 	.look = look,
 	.hello_random = hello_random,

@@ -364,3 +364,111 @@ meets() {
 	assert_output "$without"
 	assert_output --regexp 'recv\(.*\) = -1 errno 11 '
 }
+
+# --- the log ---
+
+# log_of ROLE TLS PROGRAM FIELD...: these, of the one record of an end.
+log_of() {
+	local fields
+	rm -f "$BATS_TEST_TMPDIR/log"
+	CLOSENOTIFY_LOG=json:$BATS_TEST_TMPDIR/log play "$SHIM" "$1" "$2" "$3" >&2
+	printf -v fields '.%s, ' "${@:4}"
+	jq -rc "select(.event == \"end\") | [${fields%, }] | join(\" \")" "$BATS_TEST_TMPDIR/log"
+}
+
+log_tells() {
+	local fields=(verdict fault our_end cause did reason tls role)
+	assert_equal "$(log_of "$1" "$2" deinit_then_close "${fields[@]}")" \
+		"repaired close_without_shutdown close_notify close nothing repaired TLSv$2 $1"
+	assert_equal "$(log_of "$1" "$2" bye_then_close "${fields[@]}")" "ended none close_notify close close_notify clean TLSv$2 $1"
+	assert_equal "$(log_of "$1" "$2" own_push_unbound cause reason)" 'gnutls_deinit unsupported'
+}
+
+@test "the log: verdict, cause, role and version" {
+	JUDGE_ARGS=(--silent-end)
+	each log_tells
+}
+
+names_told() {
+	JUDGE_ARGS=(--silent-end)
+	[ "$1" = client ] || JUDGE_ARGS+=(--sni www.example)
+	assert_equal "$(log_of "$1" "$2" server_name sni)" www.example
+}
+
+@test "the log: the server's name, asked for and heard" {
+	each names_told
+}
+
+@test "own_push_unbound: nobody knows which socket it writes to" {
+	ROLES=client unchanged own_push_unbound truncated
+}
+
+# --- modes ---
+
+@test "CLOSENOTIFY_MODE: observe and off change nothing on the wire; the record says what would have been done" {
+	local mode
+	for mode in observe off; do
+		export CLOSENOTIFY_MODE=$mode
+		unchanged deinit_then_close truncated
+		unchanged own_push truncated
+	done
+	CLOSENOTIFY_MODE=observe
+	assert_equal "$(log_of client 1.3 deinit_then_close verdict mode action reason)" \
+		'truncated_by_us observe close_notify+half_close repaired'
+}
+
+waits_for_answer() {
+	JUDGE_ARGS=()
+	export CLOSENOTIFY_WAIT_MS=20000
+	play "$SHIM" "$1" "$2" bye_both_once
+	assert_regex "$SAID" '^gnutls_bye\(.*\) = 0 '
+	assert_equal "$(log_of "$1" "$2" bye_then_close verdict peer_end)" 'ended close_notify'
+	JUDGE_ARGS=(--silent-end)
+	CLOSENOTIFY_WAIT_MS=100 play "$SHIM" "$1" "$2" bye_both_once
+	assert_regex "$SAID" '^gnutls_bye\(.*\) = -28 '
+}
+
+@test "CLOSENOTIFY_WAIT_MS: gnutls_bye hears the answer; without one it is as ever" {
+	each waits_for_answer
+}
+
+# --- how it comes into the process ---
+
+@test "by_name: dlsym on a handle is left alone by plain preloading, and reached in deep mode" {
+	ROLES=client unchanged by_name truncated
+	play "$SHIM" client 1.3 by_name
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	LD_AUDIT=${SHIM%.so}-deep.so play "$SHIM" client 1.3 by_name
+	assert_equal "$(verdict_of "$RESULT")" closed
+}
+
+both_are_ended() {
+	JUDGE_ARGS=(--connections 2 --silent-end)
+	play '' "$1" "$2" two_libraries
+	assert_equal "$(grep -c '"verdict":"truncated"' "$JUDGE_OUT")" 2
+	play "$SHIM" "$1" "$2" two_libraries
+	assert_equal "$(grep -c '"close_notify":1.*"verdict":"closed"' "$JUDGE_OUT")" 2
+}
+
+@test "two_libraries: GnuTLS and OpenSSL in one process, and the exit ends the sessions of both" {
+	ROLES=client each both_are_ended
+}
+
+# --- threads, memory, and a right program ---
+
+@test "thread_in_read: who closes while another thread is inside says nothing" {
+	unchanged thread_in_read truncated
+}
+
+@test "churn: sessions that come and go leave nothing behind" {
+	run env LD_PRELOAD="$SHIM" "$RUDE/churn" 200
+	assert_success
+	echo "$output pages"
+	assert [ "$output" -lt 300 ] # one entry for each of 120,000 sessions would be 10,000
+}
+
+@test "careful: a right program sees the same of every call" {
+	JUDGE_ARGS=(--send 5)
+	each unchanged_here careful closed
+	assert_regex "$SAID" 'gnutls_handshake\(p.session\) = 0 '
+}

@@ -7,8 +7,10 @@
 #define PARTY_H
 
 #include <openssl/err.h>
+#ifndef WITH_OPENSSL
 #define ERR_print_errors_fp(file) ((void)(file))
 #define ERR_peek_error()          0UL
+#endif
 #include "rude.h"
 
 #include <gnutls/gnutls.h>
