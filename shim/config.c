@@ -89,6 +89,13 @@ static bool parse_ms(const char *value, void *into)
 	return true;
 }
 
+static bool parse_timeout(const char *value, void *into)
+{
+	struct cn_config *config = into;
+
+	return config->timeout_set = parse_ms(value, &config->timeout_ms);
+}
+
 /* fd:N */
 static bool parse_descriptor(const char *value, int *into)
 {
@@ -204,7 +211,7 @@ static const struct option options[] = {
 	 "log how many connections ended how: at exit, or every so many seconds as well"},
 	{"CLOSENOTIFY_WAIT_MS", parse_ms, &cn_config.wait_ms, "milliseconds, 0 to 3600000", "0",
 	 "how long the program's SSL_shutdown may wait for the peer's close_notify"},
-	{"CLOSENOTIFY_TIMEOUT_MS", parse_ms, &cn_config.timeout_ms, "milliseconds, 0 to 3600000", "30000",
+	{"CLOSENOTIFY_TIMEOUT_MS", parse_timeout, &cn_config, "milliseconds, 0 to 3600000", "30000",
 	 "total bound on what is finished after the program's close"},
 	{"CLOSENOTIFY_LINGER_MS", parse_ms, &cn_config.linger_ms, "milliseconds, 0 to 3600000", "5000",
 	 "bound without any acknowledgement by the peer"},

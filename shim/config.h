@@ -26,6 +26,7 @@ struct cn_config {
 		wait_ms; /* CLOSENOTIFY_WAIT_MS: the program's SSL_shutdown may wait this long for the peer */
 	unsigned int timeout_ms; /* CLOSENOTIFY_TIMEOUT_MS: total bound on what is finished after the
 				    program's close */
+	bool timeout_set;        /* the user has: it then holds for what the kernel finishes as well */
 	unsigned int linger_ms;  /* CLOSENOTIFY_LINGER_MS: bound without any acknowledgement by the peer */
 	bool quiet_override;     /* CLOSENOTIFY_QUIET=override */
 	bool exit_always;        /* CLOSENOTIFY_EXIT=always */

@@ -41,6 +41,7 @@ enum cn_fact {
 	CN_PEER_RESET = 1 << 21, /* CN_TRUNCATED by a reset */
 	CN_FIN_SENT = 1 << 22,   /* by the program's shutdown() */
 	CN_MARKED = 1 << 23, /* the program has marked the peer's close_notify as received (SSL_set_shutdown) */
+	CN_REFUSES_INPUT = 1 << 24, /* the kernel's filter stands on the socket */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.

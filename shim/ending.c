@@ -2,14 +2,13 @@
  * The one way through the house: facts, plan, farewell, record. Invariant: each connection gets one farewell
  * and one record. */
 #include "ending.h"
+#include "background.h"
 #include "config.h"
 #include "event.h"
 #include "farewell.h"
 #include "kernel.h"
-#include "linger.h"
-#include "settle.h"
+#include "outlive.h"
 #include "usdt.h"
-#include "watch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -138,37 +137,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.session_gone = !atomic_load(&conn->session),
 		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
 		.stream = cause == CN_CAUSE_EXIT && has_stream(fd),
-		.undelivered = socket->tcp && socket->owing && !socket->peer_shut,
 	};
-}
-
-/* The socket must outlive the program's close. False if nothing can be done. */
-static bool keep_open(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
-		      const struct cn_farewell *done)
-{
-	/* SO_LINGER: close() waits until the peer has all, or the time is over. It would not for a socket that is held
-	 * elsewhere, so that is done here; and the background's own must not wait. */
-	if (socket->wait_s && cause != CN_CAUSE_EXIT) {
-		/* Where input was unread close() would have reset at once. */
-		if (!done->heard &&
-		    cn_settle_seconds(fd, conn->cookie, conn->rest, &conn->rest_length, socket->wait_s) &&
-		    !done->talking)
-			return true;
-		cn_socket_wait_no_more(fd);
-	}
-	if (cn_linger_adopt(fd, conn->cookie, conn->rest, conn->rest_length, done->talking)) {
-		if (cause != CN_CAUSE_EXIT) {
-			cn_watch_ends(fd);
-			cn_watch_ends_as(fd, conn->fd);
-			cn_watch_ends_as(fd, conn->closed_before);
-		}
-		return true;
-	}
-	/* On a blocking socket the program expects that calls may wait, and at exit there is no later. */
-	if (cause != CN_CAUSE_EXIT && cn_libc()->fcntl(fd, F_GETFL) & O_NONBLOCK)
-		return false;
-	cn_settle_here(fd, conn->cookie, conn->rest, conn->rest_length);
-	return true;
 }
 
 int cn_hold_socket(const struct cn_conn *conn)
@@ -224,11 +193,13 @@ static void forget_goodbye(struct cn_conn *conn)
 
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
  */
-static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status,
+static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status,
 			  bool last)
 {
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
 				       .exit_always = cn_config.exit_always};
+	bool shuts = cause == CN_CAUSE_SHUTDOWN || cause == CN_CAUSE_SHUTDOWN_BOTH;
+	struct cn_manner manner = {.silent = !shuts && cause != CN_CAUSE_SSL_CLEAR}; /* else the session goes on */
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
@@ -237,7 +208,7 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 
 	if (!last && nothing_left(conn, cause)) {
 		ask_session(conn, thread_inside); /* what is to be remembered of it */
-		return plan;
+		return;
 	}
 	copy = fd >= 0 ? hold_socket(conn, cause) : -1;
 	if (copy >= 0)
@@ -258,20 +229,20 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 	 * they are done, and must not come before. */
 	if (surplus_of(conn, &socket) < 0)
 		plan.half_close = false;
+	manner.fin_follows = plan.half_close || shuts;
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
 	if (cn_config.mode == CN_MODE_FIX)
-		done = cn_say_farewell(
-			conn, fd, &plan, &socket,
-			cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH &&
-				cause != CN_CAUSE_SSL_CLEAR); /* the session goes on, its callbacks with it */
+		done = cn_say_farewell(conn, fd, &plan, &socket, &manner);
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */
 	if (done.alert_sent && conn->share)
 		atomic_store(&conn->share->said, true);
-	if (done.at_risk)
-		done.lingers = keep_open(conn, fd, cause, &socket, &done);
+	if (done.at_risk || done.talking || (plan.half_close && conn->rest_length))
+		done.delivery = cn_outlive(conn, fd, cause, &socket, &done);
+	if (last && conn->rest_length && done.delivery != CN_DELIVERY_BACKGROUND)
+		forget_goodbye(conn);
 	if (copy >= 0)
 		cn_copy_over(copy);
 	if (last)
@@ -281,32 +252,30 @@ static struct cn_plan end(struct cn_conn *conn, int fd, enum cn_cause cause, boo
 						    .facts = facts,
 						    .socket = socket,
 						    .held = held(conn, &socket, &facts)});
-	return cn_config.mode == CN_MODE_FIX ? plan : (struct cn_plan){0};
 }
 
-struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
+void cn_end_descriptor(int fd, enum cn_cause cause)
 {
-	struct cn_plan plan = {0};
 	struct cn_conn *conn = cn_conn_at(fd);
 	bool closes = cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH;
 	bool claimed;
 
 	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
 	if (!conn || !cn_process_is_real())
-		return plan;
+		return;
 	/* No TLS on it; or a fork child, whose copy of the table forgets, but the wire is not its own. */
 	if (!conn->tls || conn->process != cn_process()) {
 		if (closes)
 			cn_conn_remove(conn, fd);
-		return plan;
+		return;
 	}
 	if (!cn_conn_hold(conn))
-		return plan;
+		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
 	if (cn_conn_at(fd) == conn) {
 		bool last = closes && atomic_load(&conn->descriptors) == 1;
 
-		plan = end(conn, fd, cause, !claimed, 0, last);
+		end(conn, fd, cause, !claimed, 0, last);
 		if (!closes)
 			cn_conn_note(conn, CN_FIN_SENT);
 		if (last && conn->share)
@@ -317,7 +286,6 @@ struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause)
 	if (claimed)
 		cn_conn_release(conn);
 	cn_conn_drop(conn);
-	return plan;
 }
 
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
@@ -382,9 +350,8 @@ void cn_end_process(int status, bool flushes)
 		return;
 	exit_status = status;
 	exit_flushes = flushes;
-	cn_linger_exit_begins();
 	cn_conn_each(end_at_exit);
-	cn_linger_finish(); /* the background dies with the process */
+	cn_background_let_go(); /* it dies with the process */
 	cn_event_summary();
 }
 

@@ -9,9 +9,8 @@
 #include "policy.h"
 
 /* The program is about to end a tracked descriptor, or its sending half (CN_CAUSE_SHUTDOWN, _BOTH). Before the real
- * call. Any thread, signal handler or child: who must not act does not. errno is clobbered. Returns what the hook
- * still has to see to: the plan, empty in observe mode. */
-struct cn_plan cn_end_descriptor(int fd, enum cn_cause cause);
+ * call. Any thread, signal handler or child: who must not act does not. errno is clobbered. */
+void cn_end_descriptor(int fd, enum cn_cause cause);
 
 /* The program is about to free or clear a session. */
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause);

@@ -3,6 +3,7 @@
 #include "event.h"
 #include "hook.h"
 #include "kernel.h"
+#include "outlive.h"
 #include "record.h"
 #include "sink.h"
 #include "usdt.h"
@@ -195,12 +196,11 @@ static const char *action(const struct cn_conn *conn, const struct cn_end *end)
 	bool half_close = cn_config.mode == CN_MODE_OBSERVE ? end->plan.half_close : end->done.half_closed;
 
 	if (alert)
-		return end->done.lingers ? "close_notify+linger"
-		       : half_close      ? "close_notify+half_close"
-					 : "close_notify";
+		return half_close || end->done.delivery == CN_DELIVERY_BACKGROUND ? "close_notify+half_close"
+										  : "close_notify";
 	if (end->plan.alert)
 		return "close_notify_failed";
-	return end->done.lingers ? "linger" : half_close ? "half_close" : "none";
+	return half_close ? "half_close" : "none";
 }
 
 static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end *end)
@@ -212,7 +212,7 @@ static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end
 		.cause = end->cause,
 		.reason = end->plan.reason,
 		.goodbye = fix && cn_conn_has(conn, CN_SAID_BY_SHIM),
-		.drained = fix && (end->done.drained || end->done.lingers),
+		.drained = fix && (end->done.drained || end->done.delivery == CN_DELIVERY_BACKGROUND),
 		.tcp = end->socket.tcp,
 		.fin_sent = end->socket.write_shut || cn_conn_has(conn, CN_FIN_SENT),
 		.peer_fin = end->socket.peer_shut,
@@ -302,6 +302,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_word(&r, "did", deed(conn));
 	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
 	add_word(&r, "action", action(conn, end));
+	add_word(&r, "delivery", cn_delivery_word(end->done.delivery));
 	add_word(&r, "reason", cn_reason_word(end->plan.reason));
 	add_count(&r, "sent", socket->tcp ? (int64_t)socket->acked + socket->unsent : -1);
 	add_count(&r, "received", socket->tcp ? (int64_t)socket->received : -1);

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define WMEM_MAX    212992 /* the kernel's default for net.core.wmem_max */
-#define DRAIN_STEPS 64     /* a peer that sends forever is left to the kernel */
+#define WMEM_MAX 212992 /* the kernel's default for net.core.wmem_max */
 
 /* A send buffer that is full to the brim can often be widened by the few bytes of an alert. What was given by
  * a larger limit must not be made smaller, so only up to the usual wmem_max. */
@@ -19,26 +18,21 @@ static bool widen(int fd, size_t by)
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length))
 		return false;
 	wanted = size / 2 + 4096 + (int)by; /* the kernel reports twice what was set */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) == 0)
+		return true; /* the privileged have no limit */
 	return wanted <= WMEM_MAX && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) == 0;
 }
 
-/* Returns how many bytes the kernel took. MSG_MORE: the FIN that follows travels in the same segment. */
-static size_t deliver(int fd, const unsigned char *bytes, size_t length)
+/* Returns how many bytes the kernel took. With MSG_MORE the FIN that follows travels in the same segment; where none follows,
+ * the kernel would keep an alert back for 200 ms. */
+static size_t deliver(int fd, const unsigned char *bytes, size_t length, bool fin_follows)
 {
-	bool widened = false;
-	size_t at = 0;
+	int flags = fin_follows ? MSG_MORE : 0;
+	size_t sent = cn_socket_send(fd, bytes, length, flags);
 
-	while (at < length) {
-		ssize_t put = send(fd, bytes + at, length - at, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
-
-		if (put > 0)
-			at += (size_t)put;
-		else if (widened || errno != EAGAIN || !widen(fd, length - at))
-			break;
-		else
-			widened = true;
-	}
-	return at;
+	if (sent < length && errno == EAGAIN && widen(fd, length - sent))
+		sent += cn_socket_send(fd, bytes + sent, length - sent, flags);
+	return sent;
 }
 
 /* What did not fit is kept: it goes at close, or with the socket to the background. */
@@ -52,7 +46,7 @@ static void keep_rest(struct cn_conn *conn, const unsigned char *bytes, size_t l
 	conn->rest_length = (uint32_t)length;
 }
 
-static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how,
+static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, bool fin_follows,
 		       const struct cn_socket *before)
 {
 	struct cn_sealed sealed;
@@ -61,7 +55,7 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how,
 	cn_conn_note(conn, CN_TRIED);
 	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed))
 		return false;
-	sent = deliver(fd, sealed.bytes, sealed.length);
+	sent = deliver(fd, sealed.bytes, sealed.length, fin_follows);
 	if (sent < sealed.length && !cn_socket_over(errno))
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
@@ -74,23 +68,12 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how,
 
 static void send_rest(struct cn_conn *conn, int fd)
 {
-	size_t sent = deliver(fd, conn->rest, conn->rest_length);
+	size_t sent = deliver(fd, conn->rest, conn->rest_length, true);
 
 	conn->rest_length -= (uint32_t)sent;
 	if (conn->rest_length && cn_socket_over(errno))
 		conn->rest_length = 0;
 	memmove(conn->rest, conn->rest + sent, conn->rest_length);
-}
-
-/* close() with unread input makes the kernel send RST and drop the send queue. */
-static bool drain(int fd, bool tcp, bool *heard)
-{
-	for (int step = 0; step < DRAIN_STEPS; step++) {
-		if (cn_socket_discard(fd, tcp) <= 0)
-			return true;
-		*heard = true;
-	}
-	return false;
 }
 
 /* Data that comes in after close() is answered by RST, which throws our send queue away; after the peer's FIN
@@ -117,26 +100,28 @@ static bool is_talking(const struct cn_conn *conn, const struct cn_socket *befor
 }
 
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
-				   const struct cn_socket *socket, bool silent)
+				   const struct cn_socket *socket, const struct cn_manner *manner)
 {
 	struct cn_farewell done = {0};
 
 	if (plan->alert)
 		done.alert_sent = send_alert(conn, fd,
 					     &(struct cn_seal){
-						     .silent = silent,
+						     .silent = manner->silent,
 						     .begun = cn_conn_has(conn, CN_ALERT_PENDING),
 						     .unfinished = plan->finish_write ? conn->unfinished : 0,
 					     },
-					     socket);
+					     manner->fin_follows, socket);
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
 	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */
 		done.half_closed = socket->write_shut || shutdown(fd, SHUT_WR) == 0;
+	/* close() with unread input makes the kernel send RST and drop the send queue. */
 	if (plan->drain) {
-		done.drained = drain(fd, socket->tcp, &done.heard);
+		done.drained = cn_socket_drain(fd, socket->tcp, &done.heard);
 		done.talking = plan->half_close && is_talking(conn, socket, done.heard);
-		done.at_risk = done.talking || at_risk(conn, fd, socket);
 	}
+	if (plan->drain || plan->refuse_input)
+		done.at_risk = at_risk(conn, fd, socket);
 	return done;
 }

@@ -8,20 +8,34 @@
 #include "kernel.h"
 #include "policy.h"
 
+/* Who delivers what the peer has not acknowledged when the program's descriptor is gone. */
+enum cn_delivery {
+	CN_DELIVERY_NOTHING,    /* there is nothing to deliver, or the kernel can't be kept from it */
+	CN_DELIVERY_KERNEL,     /* behind a filter that refuses input */
+	CN_DELIVERY_BACKGROUND, /* the background thread has it */
+	CN_DELIVERY_UNGUARDED,  /* the kernel, until data comes in: then it resets, and what is left is lost */
+};
+
 /* What became of it. */
 struct cn_farewell {
 	bool alert_sent; /* the kernel has taken the whole alert */
 	bool half_closed;
 	bool drained; /* nothing is left unread */
 	bool heard;   /* something was: close() would have reset */
-	bool lingers; /* the background has taken it over */
 	bool at_risk; /* what was written may still be lost if the socket is closed now */
-	bool talking; /* and so until the peer has ended, for it was still sending */
+	bool talking; /* the peer was still sending, and may read only when it has been heard out */
+	enum cn_delivery delivery;
+};
+
+/* How to say it. */
+struct cn_manner {
+	bool silent;      /* the program's TLS callbacks must not run */
+	bool fin_follows; /* at once: alert and FIN are to be one segment */
 };
 
 /* The caller has claimed the connection, checked that fd is its socket, and lets the session live until this
- * returns. `silent`: the program's TLS callbacks must not run. errno is clobbered. */
+ * returns. errno is clobbered. */
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
-				   const struct cn_socket *socket, bool silent);
+				   const struct cn_socket *socket, const struct cn_manner *manner);
 
 #endif

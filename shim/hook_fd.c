@@ -16,17 +16,15 @@
 #include <unistd.h>
 
 /* The descriptor, or the sending half of its socket, is about to go. */
-static struct cn_plan ending(int fd, enum cn_cause cause)
+static void ending(int fd, enum cn_cause cause)
 {
-	struct cn_plan plan = {0};
 	struct cn_guard guard;
 
 	if (cn_confined)
-		return plan;
+		return;
 	guard = cn_guard_enter();
-	plan = cn_end_descriptor(fd, cause);
+	cn_end_descriptor(fd, cause);
 	cn_guard_leave(guard);
-	return plan;
 }
 
 /* Nothing stands at fd, and the real functions are known. */
@@ -65,8 +63,7 @@ static __attribute__((noinline)) int watched_shutdown(int fd, int how, const voi
 	if (!cn_tracked(fd) || cn_inside || (how != SHUT_WR && !both))
 		return cn_libc()->shutdown(fd, how);
 	cn_call_begin(&call, caller, both ? "shutdown(SHUT_RDWR)" : "shutdown(SHUT_WR)", cn_conn_at(fd), fd);
-	if (ending(fd, both ? CN_CAUSE_SHUTDOWN_BOTH : CN_CAUSE_SHUTDOWN).spare_reading)
-		how = SHUT_WR;
+	ending(fd, both ? CN_CAUSE_SHUTDOWN_BOTH : CN_CAUSE_SHUTDOWN);
 	return cn_call_end(&call, cn_libc()->shutdown(fd, how), NULL);
 }
 

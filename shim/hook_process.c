@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The process itself: its start and its ends. Invariant: an exit without connections costs nothing. */
+#include "background.h"
 #include "config.h"
 #include "ending.h"
 #include "event.h"
 #include "hook.h"
-#include "linger.h"
 #include "sink.h"
 
 #include <linux/sched.h>
@@ -166,7 +166,7 @@ EXPORT void pthread_exit(void *value)
 	if (!cn_inside && gettid() == getpid()) {
 		struct cn_guard guard = cn_guard_enter();
 
-		cn_linger_end_for_good();
+		cn_background_stop();
 		cn_guard_leave(guard);
 	}
 	cn_libc()->pthread_exit(value);
@@ -223,7 +223,7 @@ static bool make_way_for_filter(long operation, long flags, long filter)
 	    !filter || cn_inside || !cn_process_is_real())
 		return false;
 	guard = cn_guard_enter();
-	stopped = cn_linger_stop();
+	stopped = cn_background_stop();
 	cn_guard_leave(guard);
 	return stopped;
 }
@@ -278,7 +278,7 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	if (is_fork)
 		cn_raw_fork_over(ret < 0);
 	if (stopped && ret != 0)
-		cn_linger_allow();
+		cn_background_allow();
 	if (number == SYS_seccomp && ret == 0 &&
 	    (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER))
 		cn_confined = true;

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -20,6 +21,11 @@
 #endif
 
 #define DISCARD_STEP (1 << 20)
+#define SEND_TRIES   8
+#define DRAIN_STEPS  64 /* a peer that sends forever is left to the kernel */
+
+/* RFC 9293 3.1: offset of the byte with the flags in the TCP header, and FIN in it. */
+enum { TCP_FLAGS = 13, TCP_FLAG_FIN_BIT = 1 };
 
 enum { ESTABLISHED = 1, FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, CLOSED, CLOSE_WAIT, LAST_ACK, CLOSING = 11 };
 
@@ -144,9 +150,24 @@ void cn_socket_ask_linger(int fd, struct cn_socket *out)
 	out->wait_s = linger.l_onoff ? linger.l_linger : 0;
 }
 
-void cn_socket_wait_no_more(int fd)
+int cn_socket_refuse_input(int fd)
 {
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(struct linger));
+	/* The kernel never cuts into the TCP header, so 1 byte is the header alone. FIN has to be dropped: behind a payload that
+	 * was cut off it is out of order, which resets in FIN_WAIT1. */
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_FLAG_FIN_BIT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+	};
+	struct sock_fprog program = {.len = sizeof(rules) / sizeof(*rules), .filter = rules};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? errno : 0;
+}
+
+void cn_socket_limit(int fd, unsigned int ms)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 int cn_socket_unread(int fd)
@@ -163,6 +184,34 @@ ssize_t cn_socket_discard(int fd, bool tcp)
 	/* By system call: a sanitizer would take threads that throw bytes away for a race. */
 	return syscall(SYS_recvfrom, fd, bytes, sizeof(bytes), MSG_DONTWAIT | (tcp ? MSG_TRUNC : 0), NULL,
 		       NULL);
+}
+
+size_t cn_socket_send(int fd, const unsigned char *bytes, size_t length, int flags)
+{
+	size_t at = 0;
+
+	for (int tries = SEND_TRIES; at < length && tries;) {
+		ssize_t put = send(fd, bytes + at, length - at, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+
+		if (put > 0)
+			at += (size_t)put;
+		else if (errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
+			tries--;
+		else
+			break;
+	}
+	return at;
+}
+
+bool cn_socket_drain(int fd, bool tcp, bool *heard)
+{
+	for (int step = 0; step < DRAIN_STEPS; step++) {
+		if (cn_socket_discard(fd, tcp) <= 0)
+			return true;
+		if (heard)
+			*heard = true;
+	}
+	return false;
 }
 
 static void put_address(int fd, int ask(int, struct sockaddr *, socklen_t *), char *out, size_t size)

@@ -38,9 +38,6 @@ void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out);
 /* What its close() will do: abort_on_close and wait_s. */
 void cn_socket_ask_linger(int fd, struct cn_socket *out);
 
-/* Its close() returns at once. */
-void cn_socket_wait_no_more(int fd);
-
 /* Bytes in the receive queue. */
 int cn_socket_unread(int fd);
 
@@ -57,6 +54,20 @@ int cn_socket_unacked(int fd);
 
 /* Reads and throws away up to a MiB without blocking; what recv() returns. TCP discards without copying. */
 ssize_t cn_socket_discard(int fd, bool tcp);
+
+/* Sends what the kernel takes without blocking or SIGPIPE, `flags` beside; how many bytes, with errno if that is not all. What fails for the
+ * moment (a signal, no memory) is tried again a few times. */
+size_t cn_socket_send(int fd, const unsigned char *bytes, size_t length, int flags);
+
+/* All that has come, but no more than 64 MiB. False if that is not all. `heard` (NULL: of no interest) is set if there was any. */
+bool cn_socket_drain(int fd, bool tcp, bool *heard);
+
+/* From here on nothing that the peer sends is received or acknowledged, nor its FIN, but its acknowledgements are: a filter, for good, in the place of
+ * one that the program may have set. No privilege is needed. 0 or the errno. */
+int cn_socket_refuse_input(int fd);
+
+/* How long the kernel goes on with bytes that nobody acknowledges (TCP_USER_TIMEOUT). */
+void cn_socket_limit(int fd, unsigned int ms);
 
 /* "address:port" of the peer, "unix", or "" when there is none any more. */
 void cn_socket_peer(int fd, char *out, size_t size);

@@ -25,19 +25,27 @@ static struct cn_plan leave_alone(enum cn_reason reason)
 	return (struct cn_plan){.reason = reason};
 }
 
+/* What has come is somebody's to read. After SHUT_RDWR nothing more can come that is: it would reset. */
+static struct cn_plan leave_to_reader(const struct cn_facts *f, enum cn_cause cause, enum cn_reason reason)
+{
+	return (struct cn_plan){
+		.refuse_input = cause == CN_CAUSE_SHUTDOWN_BOTH && !f->abort_requested,
+		.reason = reason,
+	};
+}
+
 /* No goodbye, but what the program did write shall arrive and the stream end in FIN, not RST. */
 static struct cn_plan deliver(const struct cn_facts *f, enum cn_cause cause, enum cn_reason reason)
 {
 	bool ends = ends_descriptor(cause);
 
 	if (f->thread_inside || f->abort_requested)
-		return leave_alone(reason);
-	/* While TLS may still read, SHUT_RDWR is left as it is: it wakes readers, which SHUT_WR does not. What stdio has
-	 * yet to flush when TLS is over is plain text. */
+		return leave_to_reader(f, cause, reason);
+	/* What stdio has yet to flush when TLS is over is plain text. */
 	return (struct cn_plan){
 		.half_close = ends && !(cause == CN_CAUSE_EXIT && f->session_gone && f->stream),
 		.drain = ends,
-		.spare_reading = cause == CN_CAUSE_SHUTDOWN_BOTH && f->session_gone && f->undelivered,
+		.refuse_input = cause == CN_CAUSE_SHUTDOWN_BOTH,
 		.reason = reason,
 	};
 }
@@ -88,7 +96,7 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 
 	/* 7: the last thread to leave does it. */
 	if (f->thread_inside)
-		return leave_alone(CN_DEFERRED);
+		return leave_to_reader(f, cause, CN_DEFERRED);
 
 	/* 8: the program wants the reset: s_time, Twisted's abortConnection. */
 	if (f->abort_requested)

@@ -63,7 +63,6 @@ struct cn_facts {
 	bool session_gone;    /* SSL_free has been: nothing can be said or read through TLS any more */
 	bool over;   /* both sides have said goodbye, and the session is freed: the socket is the program's */
 	bool stream; /* a stdio stream stands on the descriptor, and exit has yet to flush it */
-	bool undelivered; /* bytes that the peer has not acknowledged, and it may still send */
 };
 
 struct cn_rules {
@@ -76,7 +75,7 @@ struct cn_plan {
 	bool finish_write;  /* before the alert: the half record of an unfinished write */
 	bool half_close;    /* shutdown(SHUT_WR) */
 	bool drain;         /* read unread input away */
-	bool spare_reading; /* SHUT_RDWR is to be SHUT_WR: data that comes in after it would cause RST */
+	bool refuse_input;  /* what comes in from here on would cause RST, and the descriptor stays */
 	enum cn_reason reason;
 };
 

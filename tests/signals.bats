@@ -92,34 +92,6 @@ in_handler() {
 	refute_regex "$ENDS" 'unclean|reset|timeout'
 }
 
-# at_exit SIGNAL BOUND HOW: sent again and again to a program that waits at exit for a peer that never reads.
-at_exit() {
-	start_judge --never-read --rcvbuf 4096 --timeout-ms 10000
-	CLOSENOTIFY_LINGER_MS=$2 CLOSENOTIFY_TIMEOUT_MS=$2 LD_PRELOAD=$SHIM env --ignore-signal=USR1 \
-		"$THREADS/ends_with_bytes" "$JUDGE_PORT" 1.3 150000 "$3" blocking 0 212992 \
-		>"$BATS_TEST_TMPDIR/said" 3>&- &
-	STARTED+=($!)
-	until grep -qs futex "/proc/$!/wchan"; do
-		kill -0 "$!"
-		sleep 0.01
-	done
-	while kill "-$1" "$!" 2>/dev/null; do
-		sleep 0.01
-	done
-	STATUS=0
-	wait "$!" || STATUS=$?
-}
-
-@test "SIGTERM while exit waits ends the program" {
-	at_exit TERM 600000 exit
-	assert_equal "$STATUS" 143
-}
-
-@test "signals while exit waits do not make it wait longer" {
-	at_exit USR1 1000 exit
-	assert_equal "$STATUS" 0
-}
-
 @test "fork in a handler that interrupts a fork" {
 	start_judge --no-tickets --connections 2 --timeout-ms 10000
 	# The library asks for the first connection's holder.

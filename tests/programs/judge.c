@@ -103,6 +103,7 @@ static struct {
 	int first;
 	uint64_t first_after;
 	bool silent_end, never_read;
+	bool ipv6, mptcp;
 } opt = {
 	.server = false,
 	.tls13 = 1,
@@ -1095,47 +1096,66 @@ static void judge(SSL_CTX *ctx, int listener, struct peer *only, int total)
 	free(watch);
 }
 
-static int new_socket(struct sockaddr_in *address)
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+/* The loopback address of one family or the other. */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static int new_socket(union address *address)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(opt.ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			opt.mptcp ? IPPROTO_MPTCP : IPPROTO_TCP);
 
 	if (fd < 0)
 		die_errno("socket");
 	if (opt.rcvbuf && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &opt.rcvbuf, sizeof(opt.rcvbuf)) < 0)
 		die_errno("SO_RCVBUF");
 	memset(address, 0, sizeof(*address));
-	address->sin_family = AF_INET;
-	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	address->sin_port = htons((uint16_t)opt.port);
+	if (opt.ipv6)
+		address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+						    .sin6_addr = in6addr_loopback,
+						    .sin6_port = htons((uint16_t)opt.port)};
+	else
+		address->v4 = (struct sockaddr_in){.sin_family = AF_INET,
+						   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+						   .sin_port = htons((uint16_t)opt.port)};
 	return fd;
 }
 
 static void serve(SSL_CTX *ctx)
 {
-	struct sockaddr_in address;
+	union address address;
 	socklen_t size = sizeof(address);
 	int fd = new_socket(&address), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (bind(fd, &address.any, opt.ipv6 ? sizeof(address.v6) : sizeof(address.v4)) < 0)
 		die_errno("bind");
 	if (listen(fd, SOMAXCONN) < 0)
 		die_errno("listen");
-	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+	if (getsockname(fd, &address.any, &size) < 0)
 		die_errno("getsockname");
-	printf("listening %d\n", ntohs(address.sin_port));
+	/* the port stands at the same place in both */
+	printf("listening %d\n", ntohs(address.v4.sin_port));
 	fflush(stdout);
 	judge(ctx, fd, NULL, opt.connections);
 }
 
 static int connect_to_server(void)
 {
-	struct sockaddr_in address;
+	union address address;
 	int fd = new_socket(&address), error = 0;
 	socklen_t size = sizeof(error);
 	struct pollfd ready = {.fd = fd, .events = POLLOUT};
 
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
+	if (connect(fd, &address.any, opt.ipv6 ? sizeof(address.v6) : sizeof(address.v4)) < 0 &&
+	    errno != EINPROGRESS)
 		die_errno("connect");
 	if (poll(&ready, 1, opt.timeout_ms) != 1)
 		die(EXIT_BROKEN, "connect: nothing within %d ms", opt.timeout_ms);
@@ -1257,6 +1277,8 @@ enum option_code {
 	O_SKIP,
 	O_RCVBUF,
 	O_NEVER_READ,
+	O_IPV6,
+	O_MPTCP,
 };
 
 static const struct {
@@ -1269,7 +1291,7 @@ static const struct {
 	{"tls", "1.2|1.3", EITHER, O_TLS, "the one version spoken (1.3)"},
 	{"cert", "FILE", SERVER, O_CERT, "certificate chain, PEM"},
 	{"key", "FILE", SERVER, O_KEY, "private key, PEM"},
-	{"port", "N", EITHER, O_PORT, "port on 127.0.0.1 (server: 0, the kernel chooses)"},
+	{"port", "N", EITHER, O_PORT, "port (server: 0, the kernel chooses)"},
 	{"connections", "N", EITHER, O_CONNECTIONS, "how many to judge; server: side by side (1)"},
 	{"repeat", "N", CLIENT, O_REPEAT, "N connections in a row, each resuming the one before (1)"},
 	{"timeout-ms", "N", EITHER, O_TIMEOUT, "longest life of a connection (10000)"},
@@ -1295,6 +1317,8 @@ static const struct {
 	{"rcvbuf", "BYTES", EITHER, O_RCVBUF, "SO_RCVBUF before listen or connect"},
 	{"never-read", NULL, EITHER, O_NEVER_READ,
 	 "no reads after the handshake until the peer's FIN or RST is there"},
+	{"ipv6", NULL, EITHER, O_IPV6, "on ::1 and not on 127.0.0.1"},
+	{"mptcp", NULL, EITHER, O_MPTCP, "Multipath TCP"},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -1307,7 +1331,7 @@ static void show_help(void)
 	puts("Usage: judge server --cert FILE --key FILE [options]\n"
 	     "       judge client --port N [options]\n\n"
 	     "A TLS peer that tells how the other side ended: one JSON line for each connection.\n"
-	     "The server prints 'listening PORT' first. All on 127.0.0.1; certificates aren't verified.\n");
+	     "The server prints 'listening PORT' first. All on the loopback address; certificates aren't verified.\n");
 	for (i = 0; i < OPTIONS; i++) {
 		snprintf(left, sizeof(left), "--%s%s%s", options[i].name, options[i].argument ? " " : "",
 			 options[i].argument ? options[i].argument : "");
@@ -1473,6 +1497,12 @@ static void set_option(int code, const char *name, const char *arg)
 		break;
 	case O_NEVER_READ:
 		opt.never_read = true;
+		break;
+	case O_IPV6:
+		opt.ipv6 = true;
+		break;
+	case O_MPTCP:
+		opt.mptcp = true;
 		break;
 	}
 }

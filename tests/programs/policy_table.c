@@ -28,10 +28,9 @@ enum {
 	ALERT_PENDING = 1 << 15,
 	ONE_RECORD = 1 << 16,
 	SESSION_GONE = 1 << 17,
-	UNDELIVERED = 1 << 18,
-	OVER = 1 << 19,
-	STREAM = 1 << 20,
-	ALL = (1 << 21) - 1,
+	OVER = 1 << 18,
+	STREAM = 1 << 19,
+	ALL = (1 << 20) - 1,
 	USUAL = OWNER | ESTABLISHED,
 };
 
@@ -62,7 +61,6 @@ static const struct {
 	FACT(ALERT_PENDING, alert_pending),
 	FACT(ONE_RECORD, one_record),
 	FACT(SESSION_GONE, session_gone),
-	FACT(UNDELIVERED, undelivered),
 	FACT(OVER, over),
 	FACT(STREAM, stream),
 #undef FACT
@@ -105,13 +103,13 @@ static void put_plan(const char *title, struct cn_plan plan)
 	printf("; %s %s%s%s%s%s%s", title, cn_reason_word(plan.reason),
 	       plan.finish_write ? "+finish_write" : "", plan.alert ? "+alert" : "",
 	       plan.half_close ? "+half_close" : "", plan.drain ? "+drain" : "",
-	       plan.spare_reading ? "+spare_reading" : "");
+	       plan.refuse_input ? "+refuse_input" : "");
 }
 
 static bool same(struct cn_plan a, struct cn_plan b)
 {
 	return a.alert == b.alert && a.finish_write == b.finish_write && a.half_close == b.half_close &&
-	       a.drain == b.drain && a.spare_reading == b.spare_reading && a.reason == b.reason;
+	       a.drain == b.drain && a.refuse_input == b.refuse_input && a.reason == b.reason;
 }
 
 _Static_assert(sizeof(struct cn_plan) == 5 * sizeof(bool) + sizeof(enum cn_reason) + 3,
@@ -132,6 +130,7 @@ static void expect(const char *title, unsigned int bits, struct cn_rules rules, 
 
 enum deeds {
 	NOTHING, /* the real call only */
+	READER,  /* but what comes in after SHUT_RDWR must not reset */
 	DELIVER, /* half-close and drain, if the descriptor goes */
 	GOODBYE, /* and the alert before */
 	FINISH,  /* and before that the rest of a record */
@@ -145,15 +144,15 @@ static bool takes_descriptor(enum cn_cause cause)
 
 static struct cn_plan plan_of(enum deeds deeds, enum cn_reason reason, unsigned int bits, enum cn_cause cause)
 {
-	bool end = deeds != NOTHING && takes_descriptor(cause);
+	bool end = deeds > READER && takes_descriptor(cause);
 
 	return (struct cn_plan){
 		.alert = deeds >= GOODBYE,
 		.finish_write = deeds == FINISH,
 		.half_close = end && !(cause == CN_CAUSE_EXIT && (bits & SESSION_GONE) && (bits & STREAM)),
 		.drain = end,
-		.spare_reading = deeds != NOTHING && cause == CN_CAUSE_SHUTDOWN_BOTH &&
-				 (bits & SESSION_GONE) && (bits & UNDELIVERED),
+		.refuse_input = deeds != NOTHING && cause == CN_CAUSE_SHUTDOWN_BOTH &&
+				!(bits & ABORT_REQUESTED),
 		.reason = reason,
 	};
 }
@@ -191,7 +190,7 @@ static const struct {
 	{"6 one record, but a thread inside",
 	 USUAL | WRITE_PENDING | ONE_RECORD | THREAD_INSIDE,
 	 {0},
-	 NOTHING,
+	 READER,
 	 CN_DEFERRED,
 	 false},
 	{"6 one record, but quiet",
@@ -216,7 +215,7 @@ static const struct {
 	{"6 a FIN would break the write of a thread",
 	 USUAL | WRITE_PENDING | THREAD_INSIDE,
 	 {0},
-	 NOTHING,
+	 READER,
 	 CN_TRUNCATED_BY_US,
 	 false},
 	{"6 a FIN would come before the RST asked for",
@@ -225,11 +224,17 @@ static const struct {
 	 NOTHING,
 	 CN_TRUNCATED_BY_US,
 	 false},
-	{"7 a thread inside", USUAL | THREAD_INSIDE, {0}, NOTHING, CN_DEFERRED, false},
+	{"7 a thread inside", USUAL | THREAD_INSIDE, {0}, READER, CN_DEFERRED, false},
+	{"7 a thread inside, but RST is asked for",
+	 USUAL | THREAD_INSIDE | ABORT_REQUESTED,
+	 {0},
+	 NOTHING,
+	 CN_DEFERRED,
+	 false},
 	{"7 a thread inside after the goodbye",
 	 USUAL | THREAD_INSIDE | SAID,
 	 {0},
-	 NOTHING,
+	 READER,
 	 CN_DEFERRED,
 	 false},
 	{"8 SO_LINGER {1, 0}", USUAL | ABORT_REQUESTED, {0}, NOTHING, CN_ABORT_REQUESTED, false},
@@ -275,30 +280,12 @@ static const struct {
 	 DELIVER,
 	 CN_TRUNCATED_BY_US,
 	 false},
-	{"6 freed, and SHUT_RDWR would lose what was written",
-	 USUAL | SESSION_GONE | UNDELIVERED,
-	 {0},
-	 DELIVER,
-	 CN_TRUNCATED_BY_US,
-	 false},
 	{"9 freed, but quiet", USUAL | SESSION_GONE | IS_QUIET, {0}, NOTHING, CN_QUIET, false},
 	{"12 ours was finished before",
 	 USUAL | ALERT_PENDING | SAID_BY_SHIM,
 	 {0},
 	 DELIVER,
 	 CN_COMPLETED,
-	 false},
-	{"14 SHUT_RDWR that would lose the goodbye",
-	 USUAL | SAID_BY_SHIM | SESSION_GONE | UNDELIVERED,
-	 {0},
-	 DELIVER,
-	 CN_REPAIRED,
-	 false},
-	{"2 SHUT_RDWR on another's connection",
-	 USUAL | SHARED | SESSION_GONE | UNDELIVERED,
-	 {0},
-	 NOTHING,
-	 CN_SHARED,
 	 false},
 	{"14 ours was said before, SENT stands",
 	 USUAL | SAID_BY_SHIM | IS_QUIET,
@@ -444,9 +431,9 @@ static const struct {
 	{row_4b, CN_NOT_ESTABLISHED, NOTHING, BEFORE},
 	{row_5a, CN_FATAL_SEEN, NOTHING, BEFORE},
 	{row_5b, CN_PEER_TRUNCATED, NOTHING, BEFORE},
-	{row_6_hands_off, CN_TRUNCATED_BY_US, NOTHING, BEFORE},
+	{row_6_hands_off, CN_TRUNCATED_BY_US, READER, BEFORE},
 	{row_6, CN_TRUNCATED_BY_US, DELIVER, BEFORE},
-	{row_7, CN_DEFERRED, NOTHING, ANY_TIME},
+	{row_7, CN_DEFERRED, READER, ANY_TIME},
 	{row_8, CN_ABORT_REQUESTED, NOTHING, ANY_TIME},
 	{row_9, CN_QUIET, NOTHING, BEFORE},
 	{row_10, CN_UNCLEAN_EXIT, NOTHING, BEFORE},
@@ -495,7 +482,7 @@ static void check_invariants(const struct question *q, struct cn_plan plan)
 	const unsigned int no_alert = SHARED | STALE | UNSUPPORTED | FATAL | PEER_TRUNCATED | HELD |
 				      THREAD_INSIDE | ABORT_REQUESTED | SAID | SAID_BY_SHIM | SESSION_GONE;
 	const unsigned int hands_off = SHARED | STALE | THREAD_INSIDE | ABORT_REQUESTED;
-	bool touches = plan.alert || plan.finish_write || plan.half_close || plan.drain || plan.spare_reading;
+	bool touches = plan.alert || plan.finish_write || plan.half_close || plan.drain;
 
 	never(plan.reason >= CN_REASON_COUNT, "a reason without a word", q);
 	never(plan.alert && has(q, no_alert), "an alert in spite of a fact that forbids it", q);
@@ -517,13 +504,14 @@ static void check_invariants(const struct question *q, struct cn_plan plan)
 	never(plan.drain && !plan.half_close &&
 		      !(q->cause == CN_CAUSE_EXIT && has(q, SESSION_GONE) && has(q, STREAM)),
 	      "drain without half-close", q);
-	never(touches && has(q, SAID) && has(q, OVER), "a touched socket on which TLS is over", q);
+	never((touches || plan.refuse_input) && has(q, SAID) && has(q, OVER) && !has(q, THREAD_INSIDE), "a touched socket on which TLS is over", q);
 	never(plan.half_close && !takes_descriptor(q->cause), "a half-close although the descriptor stays",
 	      q);
 	never(plan.alert && takes_descriptor(q->cause) && !plan.half_close, "an alert at the end without FIN",
 	      q);
-	never(plan.spare_reading && !(q->cause == CN_CAUSE_SHUTDOWN_BOTH && has(q, SESSION_GONE)),
-	      "a reader that is not woken", q);
+	never(plan.refuse_input && q->cause != CN_CAUSE_SHUTDOWN_BOTH, "a reader who hears no more", q);
+	never(plan.refuse_input && (!has(q, OWNER) || has(q, SHARED | STALE | ABORT_REQUESTED)),
+	      "input refused on a socket that is not ours to touch", q);
 	never(plan.alert && plan.reason != CN_COMPLETED && plan.reason != CN_REPAIRED,
 	      "an alert nobody is told of", q);
 	never(!plan.alert && !has(q, SAID_BY_SHIM) &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Many connections through one process, in waves: open, write, close all, be gone. Every second one, or with "all" every
- * one, closes while its peer reads nothing, so it lingers until the peer is told to read.
+ * one, closes while its peer reads nothing, until the peer is told to read.
  *
  *     scale WAVES CONNECTIONS half|all [LIMIT]
  *
@@ -248,10 +248,8 @@ static void wave(SSL_CTX *ctx, int control, int count, bool all, int limit, stru
 	setrlimit(RLIMIT_NOFILE, &low);
 	for (int i = 0; i < count; i++) {
 		meet(ctx, &met[i], port, all || i % 2 ? MUCH : LITTLE);
-		if (limit) {
+		if (limit)
 			end(&met[i]);
-			usleep(2000); /* so that each is older than the next by the clock that the library uses */
-		}
 	}
 	for (int i = 0; i < count && !limit; i++)
 		end(&met[i]);

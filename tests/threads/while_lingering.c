@@ -4,12 +4,12 @@
  *     while_lingering PORT TLS N WHAT
  *
  * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
- * every descriptor there is. few_numbers: closes a second connection when RLIMIT_NOFILE has become 8. descriptors: compares its list of descriptors. last_three, no_threads, small_stack: closes with only 3 descriptors left, where no thread may
- * be started (_exit: left to exit, and non-blocking), in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
- * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one, by a number that is closed before
- * another. sigio: it asked for SIGIO.
- * under_filter: it installs a seccomp filter for all threads.
- * waits, waits_until_signal, waits_unread: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged then, as the kernel shows it. */
+ * every descriptor there is. descriptors: compares its list of descriptors. last_three, small_stack: closes with only 3
+ * descriptors left, in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
+ * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one,
+ * by a number that is closed before another. sigio: it asked for SIGIO. under_filter: it installs a seccomp filter for all
+ * threads. waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged
+ * then, as the kernel shows it. */
 #include "rude.h"
 
 #include <dirent.h>
@@ -38,33 +38,6 @@ static unsigned long descriptors(void)
 		if (fcntl(fd, F_GETFD) >= 0)
 			open |= 1UL << fd;
 	return open;
-}
-
-static void forbid_threads(void)
-{
-	struct sock_filter rules[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {.len = sizeof(rules) / sizeof(*rules), .filter = rules};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
-		rude_fail("seccomp");
-}
-
-/* A filter that was there when the program began, as in a container: it does not know that it is confined. */
-static void begin_again_without_threads(char **argv)
-{
-	if (getenv("NO_THREADS"))
-		return;
-	forbid_threads();
-	setenv("NO_THREADS", "1", 1);
-	execv("/proc/self/exe", argv);
-	rude_fail("execv");
 }
 
 static void *close_it(void *unused)
@@ -176,7 +149,6 @@ static unsigned int unacknowledged(int port)
 
 static void with_linger(const char *what)
 {
-	struct pollfd readable = {.fd = r.fd, .events = POLLIN};
 	struct linger minute = {.l_onoff = 1, .l_linger = 60};
 	struct itimerval ticks = {.it_value.tv_usec = 200000, .it_interval.tv_usec = 200000};
 	struct sigaction handler = {.sa_handler = nothing};
@@ -189,8 +161,6 @@ static void with_linger(const char *what)
 		rude_fail("SO_LINGER");
 	if (!strcmp(what, "waits_until_signal"))
 		setitimer(ITIMER_REAL, &ticks, NULL); /* the first may come before close() */
-	if (!strcmp(what, "waits_unread"))
-		poll(&readable, 1, -1);
 	TELL(close(r.fd));
 	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
 }
@@ -236,18 +206,12 @@ int main(int argc, char **argv)
 	struct rlimit limit;
 	pid_t child;
 
-	if (!strncmp(what, "no_threads", 10))
-		begin_again_without_threads(argv);
 	r = rude_arguments(argc, argv);
 	r.ctx = rude_context(&r);
 	before = descriptors();
 	meet();
 	if (!strcmp(what, "small_stack")) {
 		in_small_stack();
-		return 0;
-	}
-	if (!strcmp(what, "no_threads_exit")) {
-		rude_nonblocking(r.fd);
 		return 0;
 	}
 	if (!strcmp(what, "last_three")) {
@@ -277,12 +241,6 @@ int main(int argc, char **argv)
 		if (child == 0)
 			return 0;
 		rude_wait_for(child);
-	}
-	if (!strcmp(what, "few_numbers")) {
-		meet();
-		limit = (struct rlimit){.rlim_cur = 8, .rlim_max = 8};
-		setrlimit(RLIMIT_NOFILE, &limit);
-		TELL(close(r.fd));
 	}
 	if (!strcmp(what, "closefrom"))
 		closefrom(3);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * What must go on when the program has let go of a socket. Invariant: the program never waits.
+ *
+ * Data that comes in after close() makes the kernel answer RST and throw the send queue away. A filter that cuts the payload
+ * off each segment leaves nothing that could cause that, and what was written is delivered by the kernel alone: after close,
+ * after exit, after exec, after SIGKILL. */
+#include "outlive.h"
+#include "background.h"
+#include "config.h"
+#include "kernel.h"
+#include "watch.h"
+
+#include <errno.h>
+
+/* In this process no socket gets a filter: a sandbox refuses, or the kernel is too old. What a single socket refuses (MPTCP,
+ * SO_LOCK_FILTER) says nothing of the next. */
+static _Atomic bool refused;
+
+static bool kernel_delivers(struct cn_conn *conn, int fd)
+{
+	int error;
+
+	if (cn_conn_has(conn, CN_REFUSES_INPUT))
+		return true;
+	if (atomic_load_explicit(&refused, memory_order_relaxed))
+		return false;
+	error = cn_socket_refuse_input(fd);
+	if (error) {
+		if (error == ENOSYS || error == ENOPROTOOPT || error == EACCES)
+			atomic_store(&refused, true);
+		return false;
+	}
+	cn_conn_note(conn, CN_REFUSES_INPUT);
+	if (cn_config.timeout_set && cn_config.timeout_ms)
+		cn_socket_limit(fd, cn_config.timeout_ms);
+	return true;
+}
+
+static bool background_delivers(struct cn_conn *conn, int fd, bool talking)
+{
+	if (!cn_background_adopt(fd, conn->cookie, conn->rest, conn->rest_length, talking))
+		return false;
+	cn_watch_ends(fd);
+	cn_watch_ends_as(fd, conn->fd);
+	cn_watch_ends_as(fd, conn->closed_before);
+	return true;
+}
+
+enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
+			    const struct cn_farewell *done)
+{
+	/* A descriptor that stays, a process that ends, a close() that the program wants to wait (SO_LINGER): none of them can
+	 * be handed over. */
+	bool can_hand_over =
+		cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT && socket->wait_s == 0;
+
+	if (can_hand_over && (done->talking || conn->rest_length) &&
+	    background_delivers(conn, fd, done->talking))
+		return CN_DELIVERY_BACKGROUND;
+	if (!done->at_risk)
+		return CN_DELIVERY_NOTHING;
+	if (kernel_delivers(conn, fd)) {
+		if (cause != CN_CAUSE_SHUTDOWN_BOTH)
+			cn_socket_drain(fd, true, NULL); /* what came in before the filter stood */
+		return CN_DELIVERY_KERNEL;
+	}
+	if (can_hand_over && background_delivers(conn, fd, false))
+		return CN_DELIVERY_BACKGROUND;
+	return CN_DELIVERY_UNGUARDED;
+}
+
+const char *cn_delivery_word(enum cn_delivery delivery)
+{
+	static const char *const words[] = {
+		[CN_DELIVERY_NOTHING] = NULL,
+		[CN_DELIVERY_KERNEL] = "kernel",
+		[CN_DELIVERY_BACKGROUND] = "background",
+		[CN_DELIVERY_UNGUARDED] = "unguarded",
+	};
+
+	return words[delivery];
+}
