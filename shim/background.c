@@ -146,7 +146,8 @@ static void let_go(int fd, enum cn_after after)
 			cn_socket_drain(fd, true, NULL);
 	}
 	cn_event_after(h->cookie, after, unacked, now_ms() - h->begun);
-	cn_libc()->close(fd); /* which takes it out of the epoll set, unless the program still has it, as at exit */
+	cn_libc()->close(
+		fd); /* which takes it out of the epoll set, unless the program still has it, as at exit */
 	if (h->alert)
 		munmap(h->alert, CN_REST_MOST);
 	h->used = false;
@@ -160,8 +161,7 @@ static void let_go_of_oldest(void)
 
 	for (int fd = 0; fd < background.top; fd++) {
 		if (background.held[fd].used &&
-		    (oldest < 0 ||
-		     (int32_t)(background.held[fd].order - background.held[oldest].order) < 0))
+		    (oldest < 0 || (int32_t)(background.held[fd].order - background.held[oldest].order) < 0))
 			oldest = fd;
 	}
 	if (oldest >= 0)
@@ -227,7 +227,8 @@ static void take_message(int from)
 				.msg_iovlen = 1,
 				.msg_control = control.room,
 				.msg_controllen = sizeof(control)};
-	struct pollfd ready = {.fd = from, .events = POLLIN}; /* the sender may be between connect() and sendmsg() */
+	struct pollfd ready = {.fd = from,
+			       .events = POLLIN}; /* the sender may be between connect() and sendmsg() */
 	ssize_t got = is_our_own(from) && poll(&ready, 1, MESSAGE_MS) == 1
 			      ? recvmsg(from, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
 			      : -1;
@@ -450,8 +451,7 @@ static void move_in(void)
 		if (seen != (self | CLEARING) &&
 		    atomic_compare_exchange_strong(&background.process, &seen, self | CLEARING)) {
 			if (background.held)
-				memset(background.held, 0,
-				       (size_t)background.top * sizeof(*background.held));
+				memset(background.held, 0, (size_t)background.top * sizeof(*background.held));
 			background.top = background.count = 0;
 			background.thread = 0;
 			atomic_store(&background.holding, 0);

@@ -40,7 +40,8 @@ enum cn_fact {
 	CN_MID_RECORD = 1 << 20, /* CN_TRUNCATED in the middle of a record */
 	CN_PEER_RESET = 1 << 21, /* CN_TRUNCATED by a reset */
 	CN_FIN_SENT = 1 << 22,   /* by the program's shutdown() */
-	CN_MARKED = 1 << 23, /* the program has marked the peer's close_notify as received (SSL_set_shutdown) */
+	CN_MARKED =
+		1 << 23, /* the program has marked the peer's close_notify as received (SSL_set_shutdown) */
 	CN_REFUSES_INPUT = 1 << 24, /* the kernel's filter stands on the socket */
 };
 

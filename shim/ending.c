@@ -193,13 +193,13 @@ static void forget_goodbye(struct cn_conn *conn)
 
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
  */
-static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status,
-			  bool last)
+static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
 {
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
 				       .exit_always = cn_config.exit_always};
 	bool shuts = cause == CN_CAUSE_SHUTDOWN || cause == CN_CAUSE_SHUTDOWN_BOTH;
-	struct cn_manner manner = {.silent = !shuts && cause != CN_CAUSE_SSL_CLEAR}; /* else the session goes on */
+	struct cn_manner manner = {.silent = !shuts &&
+					     cause != CN_CAUSE_SSL_CLEAR}; /* else the session goes on */
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;

@@ -13,7 +13,7 @@ enum cn_delivery {
 	CN_DELIVERY_NOTHING,    /* there is nothing to deliver, or the kernel can't be kept from it */
 	CN_DELIVERY_KERNEL,     /* behind a filter that refuses input */
 	CN_DELIVERY_BACKGROUND, /* the background thread has it */
-	CN_DELIVERY_UNGUARDED,  /* the kernel, until data comes in: then it resets, and what is left is lost */
+	CN_DELIVERY_UNGUARDED, /* the kernel, until data comes in: then it resets, and what is left is lost */
 };
 
 /* What became of it. */

@@ -51,8 +51,7 @@ enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, c
 {
 	/* A descriptor that stays, a process that ends, a close() that the program wants to wait (SO_LINGER): none of them can
 	 * be handed over. */
-	bool can_hand_over =
-		cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT && socket->wait_s == 0;
+	bool can_hand_over = cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT && socket->wait_s == 0;
 
 	if (can_hand_over && (done->talking || conn->rest_length) &&
 	    background_delivers(conn, fd, done->talking))

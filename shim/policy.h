@@ -71,11 +71,11 @@ struct cn_rules {
 };
 
 struct cn_plan {
-	bool alert;         /* send close_notify, or the rest of one that was begun */
-	bool finish_write;  /* before the alert: the half record of an unfinished write */
-	bool half_close;    /* shutdown(SHUT_WR) */
-	bool drain;         /* read unread input away */
-	bool refuse_input;  /* what comes in from here on would cause RST, and the descriptor stays */
+	bool alert;        /* send close_notify, or the rest of one that was begun */
+	bool finish_write; /* before the alert: the half record of an unfinished write */
+	bool half_close;   /* shutdown(SHUT_WR) */
+	bool drain;        /* read unread input away */
+	bool refuse_input; /* what comes in from here on would cause RST, and the descriptor stays */
 	enum cn_reason reason;
 };
 

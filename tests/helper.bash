@@ -164,7 +164,7 @@ play_all() {
 
 # field NAME LINE: the value of one key, compact: a string bare, an array as JSON.
 field() {
-	if [[ $2 != ?*["{\\ "]* && $2 != *$'\n'* && $2 =~ \"$1\":(\"([^\"]*)\"|\[[^]]*\]|[^][\",{}]+) ]]; then
+	if [[ $1 != *[!a-z_0-9]* && $2 != ?*["{\\ "]* && $2 != *$'\n'* && $2 =~ \"$1\":(\"([^\"]*)\"|\[[^]]*\]|[^][\",{}]+) ]]; then
 		if [[ ${BASH_REMATCH[1]} = \"* ]]; then echo "${BASH_REMATCH[2]}"; else echo "${BASH_REMATCH[1]}"; fi
 	else
 		jq -rc ".$1" <<<"$2"

@@ -120,7 +120,7 @@ unacknowledged=[0-9]+ held=0 age_us=[0-9]+ ending_us=[0-9]+ resumable=(true|fals
 		L0C close nothing none abort_requested
 		QC close nothing none quiet
 		QFC close nothing none quiet
-		T1C close nothing none quiet
+		T1C close nothing close_notify+half_close repaired
 	END
 }
 

@@ -51,8 +51,9 @@ static void refuse(long number, int error)
 /* With this value of this argument. */
 static void refuse_if(long number, int argument, int value, int error)
 {
-	struct sock_filter rules[] = {LOAD(NUMBER),     UNLESS(number, 3),         LOAD(LOW_HALF((size_t)argument)),
-				      UNLESS(value, 1), FAIL((unsigned int)error), ALLOW};
+	struct sock_filter rules[] = {
+		LOAD(NUMBER),     UNLESS(number, 3),         LOAD(LOW_HALF((size_t)argument)),
+		UNLESS(value, 1), FAIL((unsigned int)error), ALLOW};
 
 	install(rules, sizeof(rules) / sizeof(*rules));
 }

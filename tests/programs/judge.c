@@ -1331,7 +1331,8 @@ static void show_help(void)
 	puts("Usage: judge server --cert FILE --key FILE [options]\n"
 	     "       judge client --port N [options]\n\n"
 	     "A TLS peer that tells how the other side ended: one JSON line for each connection.\n"
-	     "The server prints 'listening PORT' first. All on the loopback address; certificates aren't verified.\n");
+	     "The server prints 'listening PORT' first. All on the loopback address; certificates aren't "
+	     "verified.\n");
 	for (i = 0; i < OPTIONS; i++) {
 		snprintf(left, sizeof(left), "--%s%s%s", options[i].name, options[i].argument ? " " : "",
 			 options[i].argument ? options[i].argument : "");

@@ -151,8 +151,8 @@ static struct cn_plan plan_of(enum deeds deeds, enum cn_reason reason, unsigned 
 		.finish_write = deeds == FINISH,
 		.half_close = end && !(cause == CN_CAUSE_EXIT && (bits & SESSION_GONE) && (bits & STREAM)),
 		.drain = end,
-		.refuse_input = deeds != NOTHING && cause == CN_CAUSE_SHUTDOWN_BOTH &&
-				!(bits & ABORT_REQUESTED),
+		.refuse_input =
+			deeds != NOTHING && cause == CN_CAUSE_SHUTDOWN_BOTH && !(bits & ABORT_REQUESTED),
 		.reason = reason,
 	};
 }
@@ -504,7 +504,8 @@ static void check_invariants(const struct question *q, struct cn_plan plan)
 	never(plan.drain && !plan.half_close &&
 		      !(q->cause == CN_CAUSE_EXIT && has(q, SESSION_GONE) && has(q, STREAM)),
 	      "drain without half-close", q);
-	never((touches || plan.refuse_input) && has(q, SAID) && has(q, OVER) && !has(q, THREAD_INSIDE), "a touched socket on which TLS is over", q);
+	never((touches || plan.refuse_input) && has(q, SAID) && has(q, OVER) && !has(q, THREAD_INSIDE),
+	      "a touched socket on which TLS is over", q);
 	never(plan.half_close && !takes_descriptor(q->cause), "a half-close although the descriptor stays",
 	      q);
 	never(plan.alert && takes_descriptor(q->cause) && !plan.half_close, "an alert at the end without FIN",
