@@ -217,6 +217,7 @@ void cn_conn_copied(int fd, int copy, uint64_t cookie)
 struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 {
 	struct cn_conn *conn = take_free();
+	struct cn_share *share;
 
 	if (!conn)
 		conn = take_new();
@@ -235,7 +236,9 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	atomic_store(&conn->closed_before, -1);
 	conn->rest_length = 0;
 	conn->handed = conn->produced = conn->goodbye = 0;
-	conn->share = NULL;
+	share = atomic_exchange(&conn->share, NULL);
+	if (share)
+		cn_share_leave(share);
 	if (conn->label)
 		*conn->label = (struct cn_label){.serial = atomic_fetch_add(&serials, 1) + 1};
 	atomic_store(&conn->references, 1);

@@ -68,7 +68,7 @@ struct cn_conn {
 	uint64_t cookie;        /* SO_COOKIE of the socket; 0: none */
 	uint32_t process;       /* cn_process() of the one that speaks TLS on it */
 	uint32_t raw_forks;     /* cn_raw_forks() when it was bound */
-	struct cn_share *share; /* NULL unless it has lived through a fork */
+	struct cn_share *_Atomic share; /* NULL unless it has lived through a fork */
 	uint64_t handed;        /* CN_MATCHED: what the socket was given before this session's first byte */
 	uint64_t produced;      /* CN_MATCHED: ciphertext that the session has made, as last seen */
 	uint64_t goodbye; /* what the socket had been given with the goodbye, if by then all before it was

@@ -100,7 +100,27 @@ static bool has_stream(int fd)
 	return stream;
 }
 
-static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_socket *socket,
+static bool may_end(const struct cn_conn *conn)
+{
+	const struct cn_share *share = conn->share;
+
+	return !share || cn_share_may_end(share, cn_conn_has(conn, CN_INHERITED));
+}
+
+/* Another process may, which is asked last, and only where that decides. */
+static bool is_shared(const struct cn_conn *conn, int fd, int number, const struct cn_socket *socket,
+		      bool closes)
+{
+	const struct cn_share *share = conn->share;
+
+	if (conn->raw_forks != cn_raw_forks() || cn_conn_has(conn, CN_HANDED_OVER) ||
+	    (closes && atomic_load(&conn->descriptors) > 1))
+		return true;
+	return share && socket->open && may_end(conn) && cn_share_held_elsewhere(share, fd, number);
+}
+
+/* `number`: the program's own, where fd is a copy. */
+static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const struct cn_socket *socket,
 			      enum cn_cause cause, bool thread_inside, int status)
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
@@ -108,12 +128,11 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
 	int64_t surplus = surplus_of(conn, socket);
+	const struct cn_share *share = conn->share;
 
 	return (struct cn_facts){
-		.owner = !conn->share || cn_share_may_end(conn->share, cn_conn_has(conn, CN_INHERITED)),
-		.shared = conn->raw_forks != cn_raw_forks() || cn_conn_has(conn, CN_HANDED_OVER) ||
-			  (conn->share && cn_share_held_elsewhere(conn->share, fd)) ||
-			  (closes && atomic_load(&conn->descriptors) > 1),
+		.owner = may_end(conn),
+		.shared = is_shared(conn, fd, number, socket, closes),
 		.stale = !socket->open,
 		.unsupported = state.unsupported,
 		/* a session that has failed counts as in its handshake again */
@@ -130,13 +149,12 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, const struct cn_sock
 		.quiet = state.quiet,
 		.unclean = status != 0,
 		.said = (cn_conn_has(conn, CN_SAID) && surplus >= 0) ||
-			(conn->share && atomic_load(&conn->share->said) &&
-			 !cn_conn_has(conn, CN_SAID_BY_SHIM)),
+			(share && atomic_load(&share->said) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
 		.session_gone = !atomic_load(&conn->session),
 		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
-		.stream = cause == CN_CAUSE_EXIT && has_stream(fd),
+		.stream = cause == CN_CAUSE_EXIT && has_stream(number),
 	};
 }
 
@@ -191,6 +209,16 @@ static void forget_goodbye(struct cn_conn *conn)
 	atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_SAID_BY_SHIM | CN_TRIED));
 }
 
+/* A process that does not own the connection, as each child that only inherits it, asks nobody anything. */
+static void leave_alone(struct cn_conn *conn, enum cn_cause cause, bool last)
+{
+	struct cn_plan plan = {.reason = CN_NOT_OWNER};
+
+	CN_PROBE_DECISION(conn->cookie, conn->fd, cn_cause_word(cause), cn_reason_word(plan.reason), 0);
+	if (last)
+		cn_event_end(conn, &(struct cn_end){.cause = cause, .plan = plan});
+}
+
 /* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
  */
 static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
@@ -204,8 +232,13 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
 	struct cn_plan plan = {0};
-	int copy;
+	struct cn_share *share;
+	int copy, number = fd;
 
+	if (!may_end(conn) && !conn->label) {
+		leave_alone(conn, cause, last);
+		return;
+	}
 	if (!last && nothing_left(conn, cause)) {
 		ask_session(conn, thread_inside); /* what is to be remembered of it */
 		return;
@@ -221,7 +254,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
-	facts = gather(conn, fd, &socket, cause, thread_inside, status);
+	facts = gather(conn, fd, number, &socket, cause, thread_inside, status);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
@@ -237,8 +270,9 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */
-	if (done.alert_sent && conn->share)
-		atomic_store(&conn->share->said, true);
+	share = conn->share;
+	if (done.alert_sent && share)
+		atomic_store(&share->said, true);
 	if (done.at_risk || done.talking || (plan.half_close && conn->rest_length))
 		done.delivery = cn_outlive(conn, fd, cause, &socket, &done);
 	if (last && conn->rest_length && done.delivery != CN_DELIVERY_BACKGROUND)
@@ -258,6 +292,7 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 {
 	struct cn_conn *conn = cn_conn_at(fd);
 	bool closes = cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH;
+	struct cn_share *share;
 	bool claimed;
 
 	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
@@ -278,8 +313,9 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 		end(conn, fd, cause, !claimed, 0, last);
 		if (!closes)
 			cn_conn_note(conn, CN_FIN_SENT);
-		if (last && conn->share)
-			cn_share_leave(conn->share);
+		if (last && claimed && (share = atomic_exchange(&conn->share, NULL)))
+			cn_share_leave(
+				share); /* with a thread inside, which may look at it, once this is used again */
 		if (closes && !atomic_load(&cn_tables_differ)) /* else its cookie tells, whoever comes next */
 			cn_conn_remove(conn, fd);
 	}

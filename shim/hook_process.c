@@ -101,10 +101,10 @@ EXPORT int prctl(int option, ...)
 
 EXPORT pid_t fork(void)
 {
+	struct cn_birth outer = cn_fork_begins();
 	pid_t child = cn_libc()->fork();
 
-	if (child < 0)
-		cn_fork_failed();
+	cn_fork_over(outer, child);
 	return child;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Which process is this, and who else holds a connection. Invariant: when in doubt, somebody does.
  *
- * Children that die or exec do not sign off; so the shared page lists pids, and at the end of a connection /proc says
- * which of them still have the socket. */
+ * The family: this process, those that fork has made of it, and those that it was made of, in a list that they share.
+ * Children that die or exec do not sign off; so a share says who may have the socket, and at the end of a connection
+ * /proc says who of them still has it. */
 #include "process.h"
 #include "conn.h"
 #include "format.h"
@@ -18,22 +19,37 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define SHARES       (4096 / sizeof(struct cn_share))
-#define RETIRED_KEPT 64
-#define PATIENCE     1000 /* and no more: a thread of higher priority may be the one that waits, or a handler */
+#define SHARES      (((size_t)1 << 20) / sizeof(struct cn_share))
+#define PATIENCE    1000 /* and no more: a thread of higher priority may be the one that waits, or a handler */
+#define ASKED       32   /* members that are asked whether they live when the list is full */
+#define FILTERS     16
+#define FILTER_BITS (1 << 16)
+#define LINK_MOST   40 /* "socket:[INODE]" */
+#define TURNED      4  /* shares that are looked at whether they can be used again */
 
 /* --- this process --- */
 
 struct cn_process_page *cn_process_page;
 static uint32_t process_name;
 
-/* One page that the whole family shares. */
-static struct {
+enum { UNBORN = 0, GONE = -1 }; /* in the place of a pid: nobody knows it yet; dead to the last thread */
+
+struct member {
+	_Atomic uint64_t who; /* its name << 32 | its pid; 0: nobody yet */
+	int error;            /* errno before its birth */
+};
+
+static struct family {
 	_Atomic uint32_t raw_forks;
-	_Atomic pid_t marks;
+	_Atomic uint32_t names; /* each given once */
+	_Atomic uint32_t turn;  /* whose place is looked at next when one is wanted */
+	struct member members[CN_FAMILY];
 } * family;
+
+static _Atomic uint64_t self; /* this process's name << 32 | its place + 1; 0: it has none yet */
 
 static void *map_shared(size_t size)
 {
@@ -45,6 +61,7 @@ static void *map_shared(size_t size)
 static void name_process(void)
 {
 	cn_process_page->pid = getpid();
+	atomic_store(&self, 0);
 	atomic_store(&cn_process_page->name, ++process_name);
 }
 
@@ -89,112 +106,7 @@ void cn_raw_fork_over(bool failed)
 		atomic_fetch_sub(&raw_forks_here, 1);
 }
 
-/* --- the shares --- */
-
-/* Those of connections that ended here; free again when their other holders are dead. */
-static struct cn_share *retired[RETIRED_KEPT];
-static unsigned int retired_count;
-static struct cn_share *fresh;
-static size_t fresh_left;
-static atomic_flag shares_busy =
-	ATOMIC_FLAG_INIT; /* held for a few system calls; a fork child finds it free */
-
-/* False if a signal handler that forks has interrupted the holder. */
-static bool lock_shares(void)
-{
-	int patience = PATIENCE;
-
-	while (atomic_flag_test_and_set(&shares_busy)) {
-		if (!patience--)
-			return false;
-		sched_yield();
-	}
-	return true;
-}
-
-static bool dead(pid_t pid)
-{
-	return kill(pid, 0) < 0 && errno == ESRCH;
-}
-
-static bool abandoned(struct cn_share *share)
-{
-	for (int i = 0; i < CN_HOLDERS; i++) {
-		pid_t pid = atomic_load(&share->holders[i]);
-
-		if (pid && pid != cn_process_page->pid && (pid < 0 || !dead(pid)))
-			return false;
-	}
-	return !atomic_load(&share->many);
-}
-
-static struct cn_share *take_share(void)
-{
-	struct cn_share *share;
-
-	if (retired_count && abandoned(retired[retired_count - 1])) {
-		share = retired[--retired_count];
-		memset(share, 0, sizeof(*share));
-		return share;
-	}
-	if (!fresh_left) {
-		fresh = map_shared(SHARES * sizeof(*fresh));
-		fresh_left = fresh ? SHARES : 0;
-	}
-	return fresh_left ? &fresh[--fresh_left] : NULL;
-}
-
-static struct cn_share *new_share(void)
-{
-	struct cn_share *share;
-
-	if (!lock_shares())
-		return NULL;
-	share = take_share();
-	atomic_flag_clear(&shares_busy);
-	return share;
-}
-
-static bool enlist(struct cn_share *share, pid_t pid, pid_t in_place_of)
-{
-	for (int i = 0; i < CN_HOLDERS; i++) {
-		pid_t seen = in_place_of;
-
-		if (atomic_compare_exchange_strong(&share->holders[i], &seen, pid))
-			return true;
-	}
-	return false;
-}
-
-void cn_share_leave(struct cn_share *share)
-{
-	enlist(share, 0, cn_process_page->pid);
-	if (!lock_shares())
-		return;
-	if (retired_count < RETIRED_KEPT)
-		retired[retired_count++] = share;
-	atomic_flag_clear(&shares_busy);
-}
-
-void cn_share_speak(struct cn_share *share)
-{
-	pid_t nobody = 0, self = cn_process_page->pid;
-
-	if (atomic_load_explicit(&share->speaker, memory_order_relaxed) == self)
-		return;
-	if (!atomic_compare_exchange_strong(&share->speaker, &nobody, self) && nobody != self)
-		atomic_store(&share->mixed, true);
-}
-
-bool cn_share_may_end(const struct cn_share *share, bool inherited)
-{
-	pid_t speaker = atomic_load(&share->speaker);
-
-	if (atomic_load(&share->mixed))
-		return false;
-	/* A child that never spoke does not vouch for what a parent that may have crashed had still to send. */
-	return speaker == cn_process_page->pid || (speaker == 0 && !inherited);
-}
+/* --- other processes --- */
 
 /* "/proc/PID/WHAT" without stdio. */
 static void proc_path(pid_t pid, const char *what, char *path)
@@ -217,24 +129,357 @@ static bool is_alone(pid_t pid)
 	return stat(path, &status) == 0 && status.st_nlink <= 3; /* itself, its parent, a thread */
 }
 
-/* Dead to the last thread, whether waited for or not. */
+/* Dead to the last thread, whether waited for or not. Without a descriptor, which a fork in another thread would inherit. */
 static bool gone(pid_t pid)
 {
-	int fd = (int)cn_libc()->syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd end = {.fd = fd, .events = POLLIN};
-	bool is = fd < 0 ? dead(pid)
-			 : poll(&end, 1, 0) ==
-				   1; /* without pidfds (before Linux 5.3) a zombie counts as alive */
+	siginfo_t end = {0};
+	char path[32], any;
 
-	if (fd >= 0)
-		cn_libc()->close(fd);
-	return is;
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	/* A child of ours. By number, for waitid() lets a thread be cancelled. */
+	if (syscall(SYS_waitid, P_PID, pid, &end, WEXITED | WNOHANG | WNOWAIT, NULL) == 0)
+		return end.si_pid == pid;
+	proc_path(pid, "exe", path);
+	return readlink(path, &any, 1) < 0 && errno == ENOENT &&
+	       is_alone(pid); /* it has no memory any more */
 }
 
-/* Of a process that lives. */
-static bool has_socket(pid_t pid, ino_t inode)
+/* --- the family --- */
+
+static uint64_t member(uint32_t name, pid_t pid)
 {
-	bool any = false;
+	return (uint64_t)name << 32 | (uint32_t)pid;
+}
+
+static uint32_t name_of(uint64_t who)
+{
+	return (uint32_t)(who >> 32);
+}
+
+static pid_t pid_of(uint64_t who)
+{
+	return (pid_t)(uint32_t)who;
+}
+
+static bool has_gone(_Atomic uint64_t *who)
+{
+	uint64_t seen = atomic_load(who);
+
+	if (pid_of(seen) > 0 && gone(pid_of(seen)))
+		atomic_compare_exchange_strong(who, &seen, member(name_of(seen), GONE));
+	return pid_of(atomic_load(who)) == GONE;
+}
+
+/* Only if nobody who lives has it. */
+static bool take_place(_Atomic uint64_t *who, pid_t pid)
+{
+	uint64_t seen = atomic_load(who);
+
+	if (seen && pid_of(seen) != GONE)
+		return false;
+	return atomic_compare_exchange_strong(who, &seen,
+					      member(atomic_fetch_add(&family->names, 1) + 1, pid));
+}
+
+/* A place in the list + 1; -1: there is no room. System calls only when the list is full, and then not many. */
+static int16_t join(pid_t pid)
+{
+	uint32_t turn;
+
+	if (!family)
+		return -1;
+	turn = atomic_load(&family->turn);
+	for (uint32_t i = 0; i < CN_FAMILY + ASKED; i++) {
+		uint32_t at = (turn + i) % CN_FAMILY;
+		_Atomic uint64_t *who = &family->members[at].who;
+
+		if (i >= CN_FAMILY && !has_gone(who))
+			continue;
+		if (take_place(who, pid)) {
+			atomic_store(&family->turn, at + 1);
+			return (int16_t)(at + 1);
+		}
+	}
+	atomic_store(&family->turn, turn + ASKED); /* the next asks others */
+	return -1;
+}
+
+static int own_place(void)
+{
+	return (int)(uint32_t)atomic_load(&self) - 1;
+}
+
+static bool join_oneself(void)
+{
+	uint64_t none = 0;
+	_Atomic uint64_t *who;
+	int16_t place;
+
+	if (atomic_load(&self))
+		return true;
+	place = join(cn_process_page->pid);
+	if (place < 0)
+		return false;
+	who = &family->members[place - 1].who;
+	if (!atomic_compare_exchange_strong(&self, &none, member(name_of(atomic_load(who)), place)))
+		atomic_store(who, 0); /* another thread was quicker */
+	return true;
+}
+
+/* --- the shares --- */
+
+/* Those of connections that ended here, first in, first out; used again when their other holders are dead. */
+static struct cn_share *first_retired, *last_retired;
+static struct cn_share *fresh;
+static size_t fresh_left;
+static atomic_flag shares_busy =
+	ATOMIC_FLAG_INIT; /* held for a system call at most; a fork child finds it free */
+
+/* False if a signal handler that forks has interrupted the holder. */
+static bool lock_shares(void)
+{
+	int patience = PATIENCE;
+
+	while (atomic_flag_test_and_set(&shares_busy)) {
+		if (!patience--)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static void put_back(struct cn_share *share)
+{
+	share->next = NULL;
+	if (first_retired)
+		last_retired->next = share;
+	else
+		first_retired = share;
+	last_retired = share;
+}
+
+static void retire(struct cn_share *share)
+{
+	if (share->home != name_of(atomic_load(&self)) || !lock_shares())
+		return;
+	put_back(share);
+	atomic_flag_clear(&shares_busy);
+}
+
+/* The first place from `at` on whose member may have it; CN_FAMILY: none. */
+static int next_holder(const struct cn_share *share, int at)
+{
+	for (; at < CN_FAMILY; at = (at | 63) + 1) {
+		uint64_t left = atomic_load(&share->holders[at / 64]) >> at % 64;
+
+		if (left)
+			return at + __builtin_ctzll(left);
+	}
+	return CN_FAMILY;
+}
+
+static bool is_abandoned(const struct cn_share *share)
+{
+	for (int at = next_holder(share, 0); at < CN_FAMILY; at = next_holder(share, at + 1)) {
+		if (pid_of(atomic_load(&family->members[at].who)) != GONE)
+			return false;
+	}
+	return !atomic_load(&share->many);
+}
+
+static struct cn_share *take_share(void)
+{
+	for (int turned = 0; first_retired && turned < TURNED; turned++) {
+		struct cn_share *share = first_retired;
+
+		first_retired = share->next;
+		if (is_abandoned(share)) {
+			memset(share, 0, sizeof(*share));
+			return share;
+		}
+		put_back(share);
+	}
+	if (!fresh_left) {
+		fresh = map_shared(SHARES * sizeof(*fresh));
+		fresh_left = fresh ? SHARES : 0;
+	}
+	return fresh_left ? &fresh[--fresh_left] : NULL;
+}
+
+static void enlist(struct cn_share *share, int place)
+{
+	atomic_fetch_or(&share->holders[place / 64], UINT64_C(1) << place % 64);
+}
+
+static struct cn_share *new_share(void)
+{
+	struct cn_share *share;
+
+	if (!lock_shares())
+		return NULL;
+	share = take_share();
+	atomic_flag_clear(&shares_busy);
+	if (share) {
+		share->home = name_of(atomic_load(&self));
+		enlist(share, own_place());
+	}
+	return share;
+}
+
+void cn_share_leave(struct cn_share *share)
+{
+	int place = own_place();
+
+	if (place < 0)
+		return;
+	atomic_fetch_and(&share->holders[place / 64], ~(UINT64_C(1) << place % 64));
+	retire(share);
+}
+
+/* Threads that fork at the same instant find the same one. */
+static struct cn_share *share_of(struct cn_conn *conn)
+{
+	struct cn_share *share = atomic_load(&conn->share), *new;
+
+	if (share || !join_oneself())
+		return share;
+	new = new_share();
+	if (!new || atomic_compare_exchange_strong(&conn->share, &share, new))
+		return new;
+	cn_share_leave(new);
+	return share;
+}
+
+void cn_share_speak(struct cn_share *share)
+{
+	uint32_t nobody = 0, name = name_of(atomic_load_explicit(&self, memory_order_relaxed));
+
+	if (atomic_load_explicit(&share->speaker, memory_order_relaxed) == name)
+		return;
+	if (!atomic_compare_exchange_strong(&share->speaker, &nobody, name) && nobody != name)
+		atomic_store(&share->mixed, true);
+}
+
+bool cn_share_may_end(const struct cn_share *share, bool inherited)
+{
+	uint32_t speaker = atomic_load(&share->speaker);
+
+	if (atomic_load(&share->mixed))
+		return false;
+	/* A child that never spoke does not vouch for what a parent that may have crashed had still to send. */
+	return speaker == name_of(atomic_load(&self)) || (speaker == 0 && !inherited);
+}
+
+/* --- who has the socket --- */
+
+/* What the link of a descriptor of it says. */
+static bool name_socket(int fd, char *name)
+{
+	struct stat status;
+	char digits[24], *end = digits + sizeof(digits) - 1;
+
+	*end = '\0';
+	if (fstat(fd, &status))
+		return false;
+	strcpy(stpcpy(stpcpy(name, "socket:["), cn_digits_before(end, status.st_ino, 10)), "]");
+	return true;
+}
+
+/* 1: it is that socket; 0: it is not; -1: who knows. `found` gets what the link says, or "". */
+static int links_to(int directory, const char *path, const char *socket, char *found)
+{
+	ssize_t length = readlinkat(directory, path, found, LINK_MOST - 1);
+
+	found[length > 0 ? length : 0] = '\0';
+	return length < 0 && errno != ENOENT ? -1 : strcmp(found, socket) == 0;
+}
+
+static bool has_at(pid_t pid, int number, const char *socket)
+{
+	char path[48], found[LINK_MOST], digits[12], *end = digits + sizeof(digits) - 1;
+
+	*end = '\0';
+	proc_path(pid, "fd/", path);
+	strcat(path, cn_digits_before(end, (uint64_t)number, 10));
+	return number >= 0 && links_to(AT_FDCWD, path, socket, found) == 1;
+}
+
+/* The sockets of a member that was looked through, as a Bloom filter. Who has been born with a connection and has it no longer
+ * will not get it again (but by SCM_RIGHTS, and then it is CN_HANDED_OVER). */
+struct filter {
+	atomic_flag busy;
+	_Atomic uint32_t name; /* whose; 0: nobody's */
+};
+static struct filter filters[FILTERS]; /* by place */
+static _Atomic uint64_t filter_bits[FILTERS][FILTER_BITS / 64];
+
+/* One of its words and, in it, one of the two bits that a link has. */
+static _Atomic uint64_t *bit_of(const struct filter *filter, const char *link, bool second, uint64_t *bit)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	uint32_t number;
+
+	while (*link)
+		h = (h ^ (unsigned char)*link++) * UINT64_C(0x100000001b3);
+	number = (uint32_t)(second ? h >> 32 : h) % FILTER_BITS;
+	*bit = UINT64_C(1) << number % 64;
+	return &filter_bits[filter - filters][number / 64];
+}
+
+static void add(struct filter *filter, const char *link)
+{
+	uint64_t bit;
+
+	atomic_fetch_or(bit_of(filter, link, false, &bit), bit);
+	atomic_fetch_or(bit_of(filter, link, true, &bit), bit);
+}
+
+static bool lacks(const struct filter *filter, uint32_t name, const char *link)
+{
+	_Atomic uint64_t *word;
+	uint64_t bit;
+	bool both;
+
+	if (atomic_load(&filter->name) != name)
+		return false;
+	word = bit_of(filter, link, false, &bit);
+	both = atomic_load(word) & bit;
+	word = bit_of(filter, link, true, &bit);
+	both = both && atomic_load(word) & bit;
+	return !both && atomic_load(&filter->name) == name;
+}
+
+/* NULL: another thread fills it. */
+static struct filter *begin_filter(struct filter *filter)
+{
+	if (atomic_flag_test_and_set(&filter->busy))
+		return NULL;
+	atomic_store(&filter->name, 0);
+	for (int i = 0; i < FILTER_BITS / 64; i++)
+		atomic_store(&filter_bits[filter - filters][i], 0);
+	return filter;
+}
+
+static void end_filter(struct filter *filter, uint32_t name)
+{
+	if (!filter)
+		return;
+	atomic_store(&filter->name, name);
+	atomic_flag_clear(&filter->busy);
+}
+
+static void drop_filters(void)
+{
+	for (int i = 0; i < FILTERS; i++) {
+		atomic_store(&filters[i].name, 0);
+		atomic_flag_clear(&filters[i].busy);
+	}
+}
+
+/* Of a process that lives, at any number; 1, 0 or -1 as above. Every socket goes into the filter, if there is one. */
+static int look_through(pid_t pid, int directory, const char *socket, struct filter *filter)
+{
 	struct {
 		ino64_t inode;
 		off64_t next;
@@ -243,41 +488,76 @@ static bool has_socket(pid_t pid, ino_t inode)
 		char name[];
 	} * entry;
 	_Alignas(8) char bytes[2048];
-	char path[32];
-	struct stat status;
-	bool found = false;
-	long got = -1;
-	int directory;
+	char found[LINK_MOST];
+	bool any = false;
+	long got;
+	int is;
 
-	proc_path(pid, "fd", path);
-	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
-		return true; /* no /proc, or not for us */
-	while (!found && (got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
-		for (long at = 0; at < got && !found; at += entry->length) {
+	while ((got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
+		for (long at = 0; at < got; at += entry->length) {
 			entry = (void *)(bytes + at);
-			any |= entry->name[0] != '.';
-			found = entry->name[0] != '.' && fstatat(directory, entry->name, &status, 0) == 0 &&
-				status.st_ino == inode && S_ISSOCK(status.st_mode);
+			if (entry->name[0] == '.')
+				continue;
+			any = true;
+			is = links_to(directory, entry->name, socket, found);
+			if (is)
+				return is;
+			if (filter && *found == 's')
+				add(filter, found);
 		}
 	}
-	cn_libc()->close(directory);
-	return found || got < 0 || (!any && !is_alone(pid));
+	return got < 0 || (!any && !is_alone(pid)) ? -1 : 0;
 }
 
-bool cn_share_held_elsewhere(struct cn_share *share, int fd)
+static int open_for_now(const char *path);
+
+static bool has_somewhere(int at, uint64_t who, const char *socket)
 {
-	struct stat status;
+	struct filter *filter = &filters[at % FILTERS];
+	char path[32];
+	int directory, has;
 
-	if (atomic_load(&share->many) || fstat(fd, &status))
+	if (lacks(filter, name_of(who), socket))
+		return false;
+	proc_path(pid_of(who), "fd", path);
+	directory = open_for_now(path);
+	if (directory < 0)
+		return true; /* no /proc, or not for us */
+	filter = begin_filter(filter);
+	has = look_through(pid_of(who), directory, socket, filter);
+	/* Twice, for the first look passes by what moves meanwhile from a number that is yet to come to one that has been. */
+	if (!has && lseek(directory, 0, SEEK_SET) == 0)
+		has = look_through(pid_of(who), directory, socket, filter);
+	cn_copy_over(directory);
+	end_filter(filter, has ? 0 : name_of(who));
+	return has;
+}
+
+static bool holds(int at, int number, const char *socket)
+{
+	_Atomic uint64_t *member = &family->members[at].who;
+	uint64_t who = atomic_load(member);
+
+	if (pid_of(who) == GONE)
+		return false;
+	if (pid_of(who) == UNBORN || has_at(pid_of(who), number, socket))
 		return true;
-	for (int i = 0; i < CN_HOLDERS; i++) {
-		pid_t pid = atomic_load(&share->holders[i]);
+	/* Asked twice: of one that dies in between /proc shows nothing that is certain. */
+	return !has_gone(member) && has_somewhere(at, who, socket) && !has_gone(member);
+}
 
-		if (!pid || pid == cn_process_page->pid)
+bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number)
+{
+	char socket[40] = "";
+
+	if (atomic_load(&share->many))
+		return true;
+	for (int at = next_holder(share, 0); at < CN_FAMILY; at = next_holder(share, at + 1)) {
+		if (at == own_place())
 			continue;
-		/* Asked twice: of one that dies in between /proc shows nothing that is certain. */
-		if (pid < 0 || (!gone(pid) && has_socket(pid, status.st_ino) && !gone(pid)))
+		if (!*socket && !name_socket(fd, socket))
+			return true;
+		if (holds(at, number, socket))
 			return true;
 	}
 	return false;
@@ -302,14 +582,32 @@ static bool may_copy(void)
 	return false;
 }
 
-int cn_copy_for_now(int fd, int least)
+/* A fork takes its time. */
+static bool wait_to_copy(void)
 {
-	int copy, none = 0;
+	for (int patience = PATIENCE; patience; patience--) {
+		if (may_copy())
+			return true;
+		sched_yield();
+	}
+	return false;
+}
 
-	if (!may_copy())
-		return -1;
-	copy = cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, least);
-	if (copy >= 0 && !atomic_compare_exchange_strong(&copies[copy % COPIES], &none, copy + 1)) {
+static bool replace_note(int copy, int before, int after)
+{
+	for (int i = 0; i < COPIES; i++) {
+		int seen = before;
+
+		if (atomic_compare_exchange_strong(&copies[(copy + i) % COPIES], &seen, after))
+			return true;
+	}
+	return false;
+}
+
+/* Between may_copy() and the end of it. */
+static int noted(int copy)
+{
+	if (copy >= 0 && !replace_note(copy, 0, copy + 1)) {
 		cn_libc()->close(copy);
 		copy = -1;
 	}
@@ -317,16 +615,22 @@ int cn_copy_for_now(int fd, int least)
 	return copy;
 }
 
+int cn_copy_for_now(int fd, int least)
+{
+	return may_copy() ? noted(cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, least)) : -1;
+}
+
+static int open_for_now(const char *path)
+{
+	return wait_to_copy() ? noted(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : -1;
+}
+
 void cn_copy_over(int copy)
 {
-	bool may = may_copy();
+	bool may = wait_to_copy();
 
-	for (int patience = PATIENCE; !may && patience; patience--) {
-		sched_yield(); /* a fork takes its time */
-		may = may_copy();
-	}
+	replace_note(copy, copy + 1, 0); /* before the number can be another thread's */
 	cn_libc()->close(copy);
-	atomic_store(&copies[copy % COPIES], 0);
 	if (may)
 		atomic_fetch_sub(&copying, 1);
 }
@@ -337,11 +641,6 @@ static void no_copies_now(void)
 	atomic_fetch_add(&forking, 1);
 	for (int patience = PATIENCE; atomic_load(&copying) && patience; patience--)
 		sched_yield();
-}
-
-static void copies_again(void)
-{
-	atomic_fetch_sub(&forking, 1);
 }
 
 /* The parent's threads that were to close them are not here. */
@@ -359,93 +658,143 @@ static void close_copies(void)
 
 /* --- fork --- */
 
-/* A program may call system() all day while it is connected. */
-static void strike_the_dead(struct cn_share *share)
-{
-	for (int i = 0; i < CN_HOLDERS && !atomic_load(&share->many); i++) {
-		pid_t pid = atomic_load(&share->holders[i]);
+/* Of this thread: another may fork at the same time. */
+static __thread struct cn_birth birth __attribute__((tls_model("initial-exec")));
 
-		if (pid > 0 && pid != cn_process_page->pid && gone(pid))
-			atomic_compare_exchange_strong(&share->holders[i], &pid, 0);
-	}
+static struct member *newborn(void)
+{
+	return birth.place > 0 ? &family->members[birth.place - 1] : NULL;
 }
 
-/* Stands among the holders for a child that is being born of this thread: another of the family may fork at the same time, and
- * may fail. */
-static __thread pid_t mark __attribute__((tls_model("initial-exec")));
-
+/* Memory alone: there may be many connections. */
 static void share_before_fork(struct cn_conn *conn)
 {
-	pid_t self = cn_process_page->pid;
+	uint32_t name;
+	struct cn_share *share;
 
 	if (!conn->tls || conn->process != cn_process() || !atomic_load(&conn->descriptors))
 		return;
-	if (!conn->share) {
-		conn->share = new_share();
-		if (!conn->share) { /* with nothing to tell who holds it somebody always does */
-			cn_conn_note(conn, CN_HANDED_OVER);
-			return;
-		}
-		enlist(conn->share, self, 0);
+	share = share_of(conn);
+	if (!share) { /* with nothing to tell who holds it somebody always does */
+		cn_conn_note(conn, CN_HANDED_OVER);
+		return;
 	}
-	if (!enlist(conn->share, mark, 0)) {
-		strike_the_dead(conn->share);
-		if (!enlist(conn->share, mark, 0))
-			atomic_store(&conn->share->many, true);
-	}
-	atomic_compare_exchange_strong(&conn->share->speaker, &self,
-				       0); /* what is inherited now is current */
+	if (!birth.place)
+		birth.place = join(UNBORN);
+	if (birth.place > 0)
+		enlist(share, birth.place - 1);
+	else
+		atomic_store(&share->many, true);
+	name = name_of(atomic_load(&self));
+	atomic_compare_exchange_strong(&share->speaker, &name, 0); /* what is inherited now is current */
 }
 
 static void before_fork(void)
 {
-	static _Atomic pid_t marks;
 	int error = errno;
 
-	if (!mark)
-		mark = -(atomic_fetch_add(family ? &family->marks : &marks, 1) % INT_MAX) - 1;
+	birth.place = 0;
 	cn_conn_each(share_before_fork);
 	no_copies_now();
 	errno = error;
+	if (newborn()) {
+		newborn()->error = error;
+		errno = 0; /* the kernel's answer is all that comes between this and the next handler */
+	}
 }
 
-static void forget_child(struct cn_conn *conn)
+static void tell_family(pid_t pid)
 {
-	if (conn->share && mark && conn->process == cn_process())
-		enlist(conn->share, 0, mark);
+	uint64_t seen = atomic_load(&newborn()->who);
+
+	atomic_store(&newborn()->who, member(name_of(seen), pid));
 }
 
-void cn_fork_failed(void)
+/* By libc's own forks (forkpty, daemon) nobody tells what came of it. */
+static void in_parent(void)
 {
-	cn_conn_each(forget_child);
+	atomic_fetch_sub(&forking, 1);
+	if (!newborn())
+		return;
+	if (errno == 0)
+		errno = newborn()->error;
+	else if (!birth.hooked)
+		tell_family(GONE);
+}
+
+struct cn_birth cn_fork_begins(void)
+{
+	struct cn_birth outer = birth;
+
+	birth = (struct cn_birth){.hooked = true};
+	return outer;
+}
+
+void cn_fork_over(struct cn_birth outer, pid_t child)
+{
+	if (child && newborn())
+		tell_family(child < 0 ? GONE : child);
+	birth = outer;
 }
 
 static uint32_t parent_name;
 
 static void adopt_after_fork(struct cn_conn *conn)
 {
-	/* No share, or no place in it: the connection stays the parent's. */
-	if (conn->process != parent_name || !conn->share || !enlist(conn->share, cn_process_page->pid, mark))
+	struct cn_share *share = atomic_load(&conn->share);
+
+	/* No share, or no place: the connection stays the parent's. */
+	if (conn->process != parent_name || !share || birth.place <= 0)
 		return;
 	if (getppid() == 0) /* a pid namespace of its own: the others can't look us up */
-		atomic_store(&conn->share->many, true);
+		atomic_store(&share->many, true);
 	atomic_store(&conn->gate, 0); /* the threads that were inside are in the parent */
 	conn->process = cn_process();
 	cn_conn_note(conn, CN_INHERITED);
 }
 
+/* Who leaves the pid namespace of the others starts a list of its own: here they have other pids. */
+static void found_family(void)
+{
+	struct family *old = family;
+
+	family = map_shared(sizeof(*family));
+	if (family) {
+		atomic_store(&family->raw_forks, atomic_load(&old->raw_forks));
+		atomic_store(&family->names, atomic_load(&old->names) + (UINT32_C(1) << 30));
+	}
+	atomic_store(&self, 0);
+	join_oneself();
+}
+
+/* The parent may have told already. */
+static void join_as_newborn(void)
+{
+	_Atomic uint64_t *who = &newborn()->who;
+	uint64_t seen = atomic_load(who);
+
+	if (pid_of(seen) == UNBORN || pid_of(seen) == GONE)
+		atomic_compare_exchange_strong(who, &seen, member(name_of(seen), cn_process_page->pid));
+	atomic_store(&self, member(name_of(seen), birth.place));
+}
+
 static void in_child(void)
 {
-	int error = errno;
+	int error = newborn() ? newborn()->error : errno;
 
 	parent_name = process_name;
 	name_process();
 	close_copies();
 	atomic_flag_clear(&shares_busy);
-	retired_count = 0;
+	drop_filters();
+	first_retired = NULL;
 	fresh_left = 0; /* the parent hands these out */
+	if (newborn())
+		join_as_newborn();
 	cn_conn_each(adopt_after_fork);
-	mark = 0; /* it is the parent's */
+	if (newborn() && getppid() == 0)
+		found_family();
+	birth = (struct cn_birth){0}; /* it is the parent's */
 	errno = error;
 }
 
@@ -461,5 +810,5 @@ void cn_processes_start(void)
 			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
 	family = map_shared(sizeof(*family));
 	name_process();
-	pthread_atfork(before_fork, copies_again, in_child);
+	pthread_atfork(before_fork, in_parent, in_child);
 }

@@ -13,15 +13,18 @@
 #define SYS_close_range 436
 #endif
 
-#define CN_HOLDERS 30
+#define CN_FAMILY 1024 /* processes that may hold connections of one another, at a time */
 
 /* What the processes that hold one connection tell each other, in memory that fork shares. */
 struct cn_share {
-	_Atomic pid_t speaker; /* who has used the session since the last fork; 0: nobody */
-	_Atomic bool mixed;    /* more than one has: nobody's keys are current */
-	_Atomic bool said;     /* somebody's close_notify was delivered */
-	_Atomic bool many;     /* more holders than there is room for */
-	_Atomic pid_t holders[CN_HOLDERS];
+	_Atomic uint32_t speaker; /* the name of who has used the session since the last fork; 0: nobody */
+	_Atomic bool mixed;       /* more than one has: nobody's keys are current */
+	_Atomic bool said;        /* somebody's close_notify was delivered */
+	_Atomic bool many;        /* more holders than there is room for */
+	uint32_t home;            /* the name of the process that made it, and alone makes another of it */
+	struct cn_share *next;    /* home's list of those that it has done with */
+	_Atomic uint64_t
+		holders[CN_FAMILY / 64]; /* by place in the family's list; it may be another's by now */
 };
 
 struct cn_conn;
@@ -41,8 +44,16 @@ uint32_t cn_raw_forks(void);
 void cn_raw_fork_begins(void);
 void cn_raw_fork_over(bool failed);
 
-/* fork() has failed: the atfork handlers are not told. */
-void cn_fork_failed(void);
+/* The birth of a child that this thread is about to give, or was when a signal came. */
+struct cn_birth {
+	int16_t place; /* its place in the family's list + 1; 0: none yet, -1: there is no room */
+	bool hooked;   /* cn_fork_over will tell */
+};
+
+/* Around fork(): what came of it. The atfork handlers are told neither that it failed nor who the child is, and a child that
+ * is killed at once can't tell either. */
+struct cn_birth cn_fork_begins(void);
+void cn_fork_over(struct cn_birth outer, pid_t child);
 
 /* This process uses the session. */
 void cn_share_speak(struct cn_share *share);
@@ -50,10 +61,12 @@ void cn_share_speak(struct cn_share *share);
 /* True if this process may speak the last word: it has gone on speaking, or nobody has and it was the first. */
 bool cn_share_may_end(const struct cn_share *share, bool inherited);
 
-/* True if another living process has the socket `fd` open. Asks /proc; what can't be read counts as held. */
-bool cn_share_held_elsewhere(struct cn_share *share, int fd);
+/* True if another living process has the socket `fd` open; it was born with it at `number`. Asks /proc, and follows no link
+ * there: a file system behind it may not answer. What can't be read counts as held. Some three system calls for each living
+ * process that is a holder, or, if it has the socket no longer at `number`, as many as it has descriptors. */
+bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number);
 
-/* This process has closed its last descriptor of it. */
+/* This process has closed its last descriptor of it and lets go of the share. */
 void cn_share_leave(struct cn_share *share);
 
 /* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */

@@ -56,8 +56,8 @@ enum { LESS = -1 }; /* not an error: only a part of it is sent or written */
 	F(connect, EINTR) F(connect, EAGAIN) F(epoll_create1, EMFILE) F(epoll_create1, ENOMEM) \
 	F(epoll_ctl, ENOMEM) F(epoll_ctl, ENOSPC) F(epoll_wait, EINTR) F(pthread_create, EAGAIN) \
 	F(mmap, ENOMEM) F(open, EMFILE) F(open, ENFILE) F(open, EINTR) F(open, ENOMEM) F(open, ENOSPC) \
-	F(stat, ENOMEM) F(fstat, ENOMEM) F(fstatat, ENOMEM) \
-	F(close_range, EMFILE) F(close_range, ENOMEM) F(pidfd_open, EMFILE) F(pidfd_open, ENOMEM) \
+	F(stat, ENOMEM) F(fstat, ENOMEM) F(readlink, ENOMEM) F(readlinkat, ENOMEM) \
+	F(close_range, EMFILE) F(close_range, ENOMEM) \
 	F(getrandom, EAGAIN) F(getdents64, ENOMEM) \
 	F(log_write, EINTR) F(log_write, EAGAIN) F(log_write, ENOSPC) F(log_write, EIO) F(log_write, LESS) \
 	F(futex, EINTR) F(malloc, ENOMEM) F(descriptor, EMFILE) F(handler, EINTR)
@@ -379,9 +379,14 @@ PUBLIC int fstat(int fd, struct stat *status)
 	return FAILS("fstat") ? -1 : (int)REAL(fstat)(fd, status);
 }
 
-PUBLIC int fstatat(int directory, const char *path, struct stat *status, int flags)
+PUBLIC ssize_t readlink(const char *path, char *target, size_t size)
 {
-	return FAILS("fstatat") ? -1 : (int)REAL(fstatat)(directory, path, status, flags);
+	return FAILS("readlink") ? -1 : REAL(readlink)(path, target, size);
+}
+
+PUBLIC ssize_t readlinkat(int directory, const char *path, char *target, size_t size)
+{
+	return FAILS("readlinkat") ? -1 : REAL(readlinkat)(directory, path, target, size);
 }
 
 /* Numbers that the program would not call in this way: to write a record, to look without waiting, to part with the
@@ -406,9 +411,6 @@ PUBLIC long syscall(long number, ...)
 		break;
 	case SYS_close_range:
 		error = c ? meets("close_range") : 0;
-		break;
-	case SYS_pidfd_open:
-		error = meets("pidfd_open");
 		break;
 	case SYS_getrandom:
 		error = meets("getrandom");
