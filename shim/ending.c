@@ -176,10 +176,12 @@ int cn_hold_socket(const struct cn_conn *conn)
 	return copy;
 }
 
-/* SSL_free says nothing of the descriptor. */
+/* These say nothing of the descriptor: another thread may close it meanwhile. */
 static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
 {
-	return cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR ? cn_hold_socket(conn) : -1;
+	return cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR || cause == CN_CAUSE_EXIT
+		       ? cn_hold_socket(conn)
+		       : -1;
 }
 
 /* The goodbye has been said, and the call does not end the descriptor: there is nothing left to do at it. */

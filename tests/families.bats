@@ -107,3 +107,12 @@ counted() {
 	play "$SHIM" client 1.3 ../threads/forks_while_asked 100
 	assert_equal "$SAID $(verdict_of "$RESULT")" 'asked 1, strangers 0 closed'
 }
+
+@test "exit_reuse: a number that is taken while exit looks at it gets no byte of the library's" {
+	local shim
+	for shim in '' "$SHIM"; do
+		play "$shim" client 1.3 ../threads/exit_reuse 100
+	done
+	assert_equal "$STATUS $SAID" '0 number taken 1, foreign bytes -1'
+	assert_equal "$(verdict_of "$RESULT")" closed
+}
