@@ -384,7 +384,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	else if (cn_config.mode == CN_MODE_FIX && cn_conn_has(conn, CN_SAID_BY_SHIM) &&
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
 		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
-	else if (cn_config.mode == CN_MODE_FIX && (writes || cn_conn_has(conn, CN_WRITE_PENDING)))
+	else if (cn_config.mode == CN_MODE_FIX && before.plain &&
+		 (writes || cn_conn_has(conn, CN_WRITE_PENDING)))
 		ret = cn_openssl_shutdown(tls, ssl, copy);
 	else
 		ret = tls->real.SSL_shutdown(ssl);

@@ -116,3 +116,11 @@ counted() {
 	assert_equal "$STATUS $SAID" '0 number taken 1, foreign bytes -1'
 	assert_equal "$(verdict_of "$RESULT")" closed
 }
+
+@test "fibres: SSL_shutdown that another thread goes on with leaves SIGPIPE as it was in both" {
+	local shim
+	for shim in '' "$SHIM"; do
+		play "$shim" client 1.3 ../threads/fibres 100
+		assert_equal "$(verdict_of "$RESULT") $SAID" "closed $(printf '%s\n' 'first: over 0, SIGPIPE blocked 0' 'second: over 1, SIGPIPE blocked 0')"
+	done
+}
