@@ -17,6 +17,7 @@ HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
+REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.js)
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
 .PHONY: all install uninstall lint clean test soak proofs peers bench coverage versions demo help needs-build needs-test test-programs \
@@ -54,13 +55,16 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(PREFIX)/share/closenotify
 	install -m 644 scripts/closenotify-log.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(PREFIX)/share/closenotify/report
 	install -m 644 scripts/closenotify-record.schema.json $(DESTDIR)$(PREFIX)/share/closenotify
+	install -m 644 $(REPORT) $(DESTDIR)$(PREFIX)/share/closenotify/report
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
 	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 \
 	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json
+	rm -rf $(DESTDIR)$(PREFIX)/share/closenotify/report
 	[ ! -d $(DESTDIR)$(PREFIX)/share/closenotify ] || rmdir $(DESTDIR)$(PREFIX)/share/closenotify
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
@@ -191,7 +195,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
+	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
 	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
 	mandoc -Tlint -W warning scripts/*.[157]
 

@@ -80,7 +80,9 @@ caught() {
 	local copy=$BATS_TEST_TMPDIR/broken
 	mkdir -p "$copy/tests" "$copy/scripts"
 	cp -r "$PROJECT/tests/fuzz" "$PROJECT/tests/report" "$copy/tests"
-	sed '/^def is_text(/,/return/s/return .*/return True/' "$PROJECT/scripts/closenotify-report" >"$copy/scripts/closenotify-report"
+	cp -r "$PROJECT/scripts/report" "$copy/scripts"
+	sed 's/"text": {"type": "string",/"text": {"type": ["string", "integer"], "minimum": 0, "maximum": 9,/' \
+		"$PROJECT/scripts/closenotify-record.schema.json" >"$copy/scripts/closenotify-record.schema.json"
 	run "$copy/tests/fuzz/report" 500
 	assert_failure 1
 	assert_output --regexp 'FAILED, seed 1, run [0-9]+: [A-Za-z]+Error'

@@ -54,7 +54,7 @@ same() {
 	same '$connections | length' .connections
 	same '[$ends[] | select(.verdict | startswith("truncated"))] | length' .truncated
 	same '$ends | group_by(.verdict) | map({(.[0].verdict): length}) | add' .verdicts
-	same '[$ends[] | select(.fault != "none")] | group_by(.fault) | map({(.[0].fault): length}) | add' .faults
+	same '[$connections[] | select(.fault != "none")] | group_by(.fault) | map({(.[0].fault): length}) | add' .faults
 	same '[$all[].time] | [min, max]' '[.from, .to]'
 	same '[$all[].host] | unique | length' .hosts
 	same '[$all[] | select(.event == "lost").lost] | add' .lost
@@ -194,7 +194,7 @@ same() {
 	assert_line --partial "$LOG:2: no JSON: "
 	assert_line "    $LOG:3: not UTF-8"
 	assert_line "    $LOG:4: an empty line"
-	assert_line "    $LOG:5: longer than 65,536 bytes"
+	assert_line "    $LOG:5: longer than 16,384 bytes"
 	assert_line "    $LOG:6: pid is not what it may be"
 }
 
@@ -361,7 +361,130 @@ print("KB", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$REPORT" "
 	assert_line --partial 'program="other"'
 }
 
+# within MB ARGS...: runs it with so little address space, and it must end with 0 or 1.
+within() {
+	run --separate-stderr bash -c 'ulimit -v "$1" && exec "${@:2}"' - "$(($1 * 1024))" /usr/bin/python3 "$REPORT" "${@:2}"
+	[ "$status" -le 1 ] || fail "${*:2}: status $status: $stderr"
+}
+
+@test "a log made to fill the memory does not: 192 MB of address space are enough for each" {
+	local log args
+	"$GENERATE" bomb texts 20000 | gzip >"$BATS_TEST_TMPDIR/texts"
+	"$GENERATE" bomb words 300 | gzip >"$BATS_TEST_TMPDIR/words"
+	"$GENERATE" bomb longest 60000 | gzip >"$BATS_TEST_TMPDIR/longest"
+	"$GENERATE" bomb nested 3000 | gzip >"$BATS_TEST_TMPDIR/nested"
+	"$GENERATE" bomb hosts 60000 | gzip >"$BATS_TEST_TMPDIR/hosts"
+	for log in texts words longest nested hosts; do
+		within 192 --json --top 1 "$BATS_TEST_TMPDIR/$log"
+		assert [ "$(jq .lines <<<"$output")" -ge 300 ]
+	done
+	within 192 --html /dev/null "$BATS_TEST_TMPDIR/longest"
+	within 192 --html /dev/null "$BATS_TEST_TMPDIR/nested"
+	run "$REPORT" --connection 1-ab "$BATS_TEST_TMPDIR/hosts"
+	assert_failure 2
+	assert_output --partial 'several hosts have it'
+	# The limit is one: less is not enough, and then the status is that of a failure.
+	run bash -c 'ulimit -v 24000 && exec /usr/bin/python3 "$1" --json "$2"' - "$REPORT" "$BATS_TEST_TMPDIR/longest"
+	[ "$status" -ne 0 ] && [ "$status" -ne 1 ] || fail "status $status: $output"
+}
+
+@test "a failure of the report itself has the status of a failure, not of a finding" {
+	cp -r "$PROJECT/scripts" "$BATS_TEST_TMPDIR/scripts"
+	sed -i 's/^def text_report(f, out):/&\n    raise ValueError("\\x1b[2J")/' "$BATS_TEST_TMPDIR/scripts/report/text.py"
+	run "$BATS_TEST_TMPDIR/scripts/closenotify-report" "$SAMPLES/sample.json"
+	assert_failure 2
+	assert_output 'closenotify-report: ValueError: \x1b[2J'
+	rm -r "$BATS_TEST_TMPDIR/scripts/report"
+	run "$BATS_TEST_TMPDIR/scripts/closenotify-report" "$SAMPLES/sample.json"
+	assert_failure 2
+	run bash -c '"$1" /none 2>&-' - "$REPORT"
+	assert_failure 2
+	assert_output ''
+}
+
+@test "the sample has no broken line, however long it is" {
+	"$GENERATE" sample 500000 | sed -n '1~997p;$p' >"$LOG" # eleven days
+	assert [ "$(tail -n 1 "$LOG" | jq -r .time)" != "$(head -n 1 "$LOG" | jq -r .time)" ]
+	grep -q '"time":"2026-12-02T' "$LOG"
+	"$GENERATE" crowd 3000 >>"$LOG"
+	report 1 --json "$LOG"
+	assert_equal "$(jq -c '[.broken.lines, .not_understood]' <<<"$output")" '[0,{}]'
+}
+
 # --- what comes from outside ---
+
+@test "numbers of thousands of digits, lone surrogates, times at the ends of time: counted, none breaks it" {
+	local args
+	"$GENERATE" hostile >"$LOG"
+	for args in '' --csv --json --prometheus '--prometheus --peers' --otel '--html -' '--connection h/1-ab' \
+		'--top 1 --verdict truncated' '--since 2026-11-21 --until 9999-12-31'; do
+		# shellcheck disable=SC2086
+		run --separate-stderr "$REPORT" $args "$LOG"
+		assert_equal "$args: $status$stderr" "$args: 1"
+	done
+	report 1 --json "$LOG"
+	assert_equal "$(jq -c '[.lines - .broken.lines - ([.not_understood[]] | add), .connections]' <<<"$output")" \
+		"$("$GENERATE" hostile | python3 -c '
+import json, sys
+good = ends = 0
+for line in sys.stdin:
+    if "99999999" not in line.replace("9999-12-31", "") and not line.startswith("[") and "\"bad\"" not in line:
+        good += 1
+        ends += "\"event\": \"end\"" in line and "held_elsewhere" not in line
+print(f"[{good},{ends}]")')"
+}
+
+@test "bytes in arguments that are no text" {
+	cp "$SAMPLES/sample.json" "$BATS_TEST_TMPDIR/"$'\xff\e'
+	report 1 --json "$BATS_TEST_TMPDIR/"$'\xff\e'
+	refused 'no such connection' --connection $'\xff/1-1' "$SAMPLES/sample.json"
+	refused 'no such connection' --connection $'1-1\xff' "$SAMPLES/sample.json"
+	refused 'No such file' $'/none\xff'
+	refused 'is no time' --since $'\xff' "$SAMPLES/sample.json"
+	refused 'is not accepted' --verdict $'\xff' "$SAMPLES/sample.json"
+	report 0 --json --program $'\xff*' "$SAMPLES/sample.json"
+	report 1 --json -o "$BATS_TEST_TMPDIR/"$'out\xff' "$SAMPLES/sample.json"
+	printf 'x\n' >>"$BATS_TEST_TMPDIR/"$'\xff\e'
+	report 1 "$BATS_TEST_TMPDIR/"$'\xff\e'
+	assert_line --partial '\udcff\x1b:'
+}
+
+@test "every fault has a next step, in the text and on the page; all shares are of connections" {
+	report 1 "$SAMPLES/sample.json"
+	assert_line 'What to do next'
+	python3 - "$PROJECT/scripts" <<-'END'
+		import sys
+		sys.dont_write_bytecode = True
+		sys.path.insert(0, sys.argv[1])
+		from report import schema, words
+		assert set(words.REMEDIES) == set(words.SENTENCES) - {'none'} == set(schema.FAULTS) - {'none'}
+	END
+	"$REPORT" --json "$SAMPLES/sample.json" >"$LOG" || true
+	"$REPORT" --html "$BATS_TEST_TMPDIR/page.html" "$SAMPLES/sample.json" || true
+	assert_equal "$(jq -c '[.next[].what] | sort' "$LOG")" "$(jq -c '[.faults | keys[], "truncated_by_peer"] | sort' "$LOG")"
+	assert [ "$(jq '.next | length' "$LOG")" -ge 6 ]
+	assert_equal "$(grep -c '^<li>.*Until then:' "$BATS_TEST_TMPDIR/page.html")" "$(jq '.next | length' "$LOG")"
+	truncated=$(jq -r '.verdicts.truncated_by_us / .connections * 1000 | round / 10 | tostring | if test("[.]") then . else . + ".0" end' "$LOG")
+	assert_line --regexp "^  truncated by us +[0-9]+ +$truncated %"
+	assert_line --regexp '^  held elsewhere +[0-9]+  *not the end'
+	# the notes are below what is found
+	awk '/id="next"/ { seen = 1 } /id="notes"/ { exit !seen }' "$BATS_TEST_TMPDIR/page.html"
+}
+
+@test "OpenTelemetry: every key has its name, as the manual page says, address and port apart" {
+	"$REPORT" --otel "$SAMPLES/sample.json" >"$LOG" || [ $? -eq 1 ]
+	assert_equal "$(wc -l <"$LOG")" "$(grep -c '"event":"end"' "$SAMPLES/sample.json")"
+	jq -r '.resourceLogs[] | (.resource.attributes, .scopeLogs[].logRecords[].attributes)[].key' "$LOG" | sort -u >"$BATS_TEST_TMPDIR/names"
+	while read -r name; do
+		grep -qE -- "(Li|,|Cm) .*$name( |\$)" "$PROJECT/scripts/closenotify-report.1" || fail "$name is not in the manual page"
+	done < <(grep -v '^closenotify\.' "$BATS_TEST_TMPDIR/names")
+	assert_equal "$(head -n 1 "$LOG" | jq -c '[.resourceLogs[0].scopeLogs[0].logRecords[0].attributes[]
+		| select(.key == "client.port" or .key == "server.port").value.intValue | tonumber] | sort')" \
+		"$(head -n 1 "$SAMPLES/sample.json" | jq -c '[.local, .peer | split(":")[-1] | tonumber] | sort')"
+	run grep -c '\[::1\]' "$LOG"
+	assert_output 0
+	grep -q '"stringValue":"::1"' "$LOG"
+}
 
 # A log that has it everywhere.
 hostile() {
@@ -515,8 +638,8 @@ hostile() {
 @test "--help names every option, and so does the manual page; --version tells the version" {
 	local option
 	report 0 --help
-	grep -o "add_argument('[^)]*" "$REPORT" | grep -o -- '--[a-z]*' >"$BATS_TEST_TMPDIR/options"
-	assert [ "$(wc -l <"$BATS_TEST_TMPDIR/options")" -eq 14 ]
+	grep -o "add_argument('[^)]*" "$PROJECT/scripts/report/command.py" | grep -o -- '--[a-z]*' >"$BATS_TEST_TMPDIR/options"
+	assert [ "$(wc -l <"$BATS_TEST_TMPDIR/options")" -eq 15 ]
 	while read -r option; do
 		assert_output --partial -- "$option"
 		grep -qF -- "Fl ${option#-}" "$PROJECT/scripts/closenotify-report.1"
@@ -527,14 +650,21 @@ hostile() {
 	run "$BATS_TEST_TMPDIR/root/usr/bin/closenotify-report" --version
 	assert_output "closenotify-report $(sed -n 's/^VERSION := //p' "$PROJECT/Makefile")"
 	assert [ -e "$BATS_TEST_TMPDIR/root/usr/share/man/man1/closenotify-report.1" ]
+	run diff <("$BATS_TEST_TMPDIR/root/usr/bin/closenotify-report" --html - "$SAMPLES/sample.json") \
+		<("$REPORT" --html - "$SAMPLES/sample.json")
+	assert_output '' # the same, with its parts from below share
+	make -s -C "$PROJECT" uninstall BUILD="$BUILD" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr >/dev/null
+	assert_equal "$(find "$BATS_TEST_TMPDIR/root" ! -type d)" ''
 }
 
 @test "it is written in the Python of 3.9, with the standard library alone" {
-	python3 - "$REPORT" <<-'END'
+	python3 - "$REPORT" "$PROJECT"/scripts/report/*.py <<-'END'
 		import ast, sys
-		tree = ast.parse(open(sys.argv[1]).read(), feature_version=(3, 9))
-		used = {name.name.split('.')[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-		used |= {node.module.split('.')[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-		assert used <= sys.stdlib_module_names, used - sys.stdlib_module_names
+		assert len(sys.argv) > 5
+		for name in sys.argv[1:]:
+		    nodes = list(ast.walk(ast.parse(open(name).read(), feature_version=(3, 9))))
+		    used = {name.name.split('.')[0] for node in nodes if isinstance(node, ast.Import) for name in node.names}
+		    used |= {node.module.split('.')[0] for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+		    assert used <= sys.stdlib_module_names | {'report'}, used - sys.stdlib_module_names
 	END
 }
