@@ -9,7 +9,13 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#define YIELDS   16
+#define PAUSE_NS 100000
+#define PAUSES   10000 /* a second */
 
 #define CONN_CHUNK  512
 #define CONN_CHUNKS 2048 /* a million connections; beyond that, new ones are left alone */
@@ -311,23 +317,39 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn))
 
 /* --- the gate --- */
 
+/* Whoever holds the claim encrypts some bytes and sends them without blocking. But he may have a lower priority (SCHED_FIFO), so
+ * yielding alone would wait for ever; and a signal handler may have jumped out of it and left it behind, so no pause is the
+ * last: false after a second. */
+static bool wait_for_holder(unsigned int *pauses)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	if (++*pauses <= YIELDS)
+		sched_yield();
+	else
+		syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, NULL);
+	return *pauses < YIELDS + PAUSES;
+}
+
 void cn_conn_wait_to_enter(struct cn_conn *conn)
 {
+	unsigned int pauses = 0;
+	bool patient;
+
 	do {
 		atomic_fetch_sub_explicit(&conn->gate, 1, memory_order_relaxed);
-		sched_yield(); /* the other encrypts 24 bytes and sends them without blocking */
-	} while (atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED);
+		patient = wait_for_holder(&pauses);
+	} while (atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED && patient);
 }
 
 bool cn_conn_claim(struct cn_conn *conn)
 {
 	uint32_t idle = 0;
+	unsigned int pauses = 0;
 
 	while (!atomic_compare_exchange_weak_explicit(&conn->gate, &idle, CN_CLAIMED, memory_order_acquire,
 						      memory_order_relaxed)) {
-		if (idle & CN_CLAIMED)
-			sched_yield();
-		else if (idle)
+		if (idle & CN_CLAIMED ? !wait_for_holder(&pauses) : idle)
 			return false;
 		idle = 0;
 	}

@@ -161,7 +161,7 @@ static inline void cn_conn_enter(struct cn_conn *conn);
 static inline void cn_conn_leave(struct cn_conn *conn);
 
 /* Claims the connection for a farewell. Another farewell is waited for: it never blocks. False when threads
- * are inside. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
+ * are inside, or when the other has not ended after a second: a handler has jumped out of it. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
 bool cn_conn_claim(struct cn_conn *conn);
 void cn_conn_release(struct cn_conn *conn);
 

@@ -442,6 +442,25 @@ filters() {
 	kill "$JUDGE_PID"
 }
 
+@test "while one thread waits in close(), another does not" {
+	local shim
+	JUDGE_ARGS=(--never-read --rcvbuf 4096 --no-tickets --timeout-ms 60000)
+	for shim in '' "$SHIM"; do
+		play "$shim" 1.3 while_lingering 20000 frees
+		assert_equal "$STATUS $SAID" '0 freed while another thread waits in close'
+	done
+}
+
+@test "a handler that jumps out of the goodbye: exit in another thread does not wait for it for ever" {
+	JUDGE_ARGS=(--no-tickets)
+	start_judge --tls 1.3 "${JUDGE_ARGS[@]}"
+	# The library's is the only sendto: OpenSSL writes.
+	run timeout 60 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=sendto -e inject=sendto:signal=USR1:when=1 \
+		-E LD_PRELOAD="$SHIM" "$THREADS/jumps_out_of_close" "$JUDGE_PORT" 1.3 1000
+	assert_success
+	assert_output jumped
+}
+
 # --- the background: a client that is still sending ---
 
 # serves SHIM PROGRAM ARGS...: as a TLS 1.3 server, with a log; sets PORT, SERVER and LOG.

@@ -8,13 +8,14 @@
  * descriptors left, in a thread of 32 KB. pthread_exit: main ends before the process does, with output in stdio's buffer.
  * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one,
  * by a number that is closed before another. sigio: it asked for SIGIO. under_filter: it installs a seccomp filter for all
- * threads. waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged
+ * threads. frees: main frees the session while another thread waits in close(). waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged
  * then, as the kernel shows it. */
 #include "rude.h"
 
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -165,6 +166,30 @@ static void with_linger(const char *what)
 	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
 }
 
+static _Atomic bool closed;
+
+static void *close_slowly(void *unused)
+{
+	close(r.fd);
+	closed = true;
+	return unused;
+}
+
+static void frees(void)
+{
+	struct linger minute = {.l_onoff = 1, .l_linger = 60};
+	pthread_t thread;
+
+	if (setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute)) ||
+	    pthread_create(&thread, NULL, close_slowly, NULL))
+		rude_fail("SO_LINGER");
+	while (fcntl(r.fd, F_GETFD) >= 0) /* until that has begun */
+		sched_yield();
+	SSL_free(r.ssl);
+	printf("freed %s\n", closed ? "after close" : "while another thread waits in close");
+	rude_vanish();
+}
+
 /* A filter that allows all, for all threads: whom does it bind? */
 static void under_filter(void)
 {
@@ -224,6 +249,8 @@ int main(int argc, char **argv)
 		in_epoll_set_by_number(!strcmp(what, "poller_by_first"));
 	else if (!strncmp(what, "waits", 5))
 		with_linger(what);
+	else if (!strcmp(what, "frees"))
+		frees();
 	else if (!strcmp(what, "under_filter"))
 		under_filter();
 	else if (!strcmp(what, "sigio"))
