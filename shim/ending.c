@@ -51,7 +51,7 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 		else
 			state.unsupported |= !state.plain || !cn_follow(conn, state.fd);
 		/* Both marked by hand, SSL_set_shutdown(SENT | RECEIVED), asks for the same as a quiet shutdown. SENT alone
-		 * only keeps the session resumable (CPython, dig). */
+		 * only keeps the session resumable (CPython). */
 		state.quiet |= state.sent && state.received &&
 			       !cn_conn_has(conn, CN_PEER_CLOSED | CN_ALERT_PENDING | CN_SAID |
 							  CN_SAID_BY_SHIM | CN_TRIED);

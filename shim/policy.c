@@ -111,7 +111,7 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 		return deliver(f, cause, f->write_pending || f->alert_pending ? CN_COMPLETED : CN_REPAIRED);
 
 	/* 9: nginx on errors, mariadb, Apache's ssl-unclean-shutdown mean it. SSL_set_shutdown(SENT) alone doesn't: it
-	 * keeps a session resumable (CPython, dig). */
+	 * keeps a session resumable (CPython). */
 	if (f->quiet && !rules->quiet_override)
 		return leave_alone(CN_QUIET);
 

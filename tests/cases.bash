@@ -47,7 +47,7 @@ CASES=(
 	'libevent_socket      | libevent: bufferevent_openssl_socket_new()   | client | --send 100 --send-when request --no-tickets | truncated | truncated'
 	'libevent_filter      | libevent: bufferevent_openssl_filter_new()   | client | --send 100 --send-when request --no-tickets | truncated | truncated'
 	'haproxy_client       | haproxy to its backend, which asks for RST   | proxy  | --http 3000 --silent-end | reset | reset'
-	'dig                  | dig +tls, which marks the session as ended   | client | --send 24932 --send-when request | truncated | truncated'
+	'dig                  | dig +tls, which takes the SSL_SESSION out of its connection | client | --send 24932 --send-when request | truncated | truncated'
 	'posttls_finger       | Postfix posttls-finger                       | client | --request "220 judge ESMTP\r\n250 judge\r\n221 bye\r\n" --silent-end | closed | closed'
 	'postfix_smtp         | Postfix smtp, STARTTLS                       | proxy  | --request "250 judge\r\n250 from\r\n250 to\r\n354 go\r\n250 done\r\n221 bye\r\n" | closed | closed'
 	'psql                 | psql                                         | client | --send 100 --send-when request --silent-end | closed | closed'

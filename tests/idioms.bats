@@ -62,6 +62,19 @@ in_release() {
 	repairs 'client server' truncated marked_sent 10000 read
 }
 
+@test "session_taken: without its SSL_SESSION OpenSSL would write the alert in clear: left alone" {
+	local role tls library
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			for library in '' "$SHIM"; do
+				CLOSENOTIFY_LOG=json play "$library" "$role" "$tls" session_taken
+				assert_equal "$(jq -rc '[.verdict, .bytes, .order]' <<<"$RESULT")" '["truncated",10000,["handshake","data","fin"]]'
+			done
+			assert_equal "$(in_record verdict reason)" 'not_covered unsupported'
+		done
+	done
+}
+
 @test "set_shutdown_by_hand: SENT and RECEIVED by hand do, unless QUIET=override" {
 	local tls
 	for tls in 1.2 1.3; do

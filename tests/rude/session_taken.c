@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * Marks its session as ended, keeps the SSL_SESSION for later and takes it out of the connection; SSL_free, close. dig. */
+#include "rude.h"
+
+int main(int argc, char **argv)
+{
+	struct rude r = rude_meet(argc, argv);
+
+	SSL_set_shutdown(r.ssl, SSL_SENT_SHUTDOWN);
+	SSL_SESSION_free(SSL_get1_session(r.ssl));
+	TELL(SSL_set_session(r.ssl, NULL));
+	TELL_VOID(SSL_free(r.ssl));
+	TELL(close(r.fd));
+	SSL_CTX_free(r.ctx);
+	return 0;
+}
