@@ -28,7 +28,7 @@ all: $(LIBRARY) $(DEEP) ## build the library (the default)
 
 $(BUILD)/obj/%.o: shim/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -fno-plt -c $< -o $@
+	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -fno-plt -fexceptions -c $< -o $@
 
 # Exports the interposed names and nothing else. pthread and dl are libraries of their own before glibc 2.34.
 $(BUILD)/exports.map: shim/hooks.def

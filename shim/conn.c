@@ -106,8 +106,8 @@ bool cn_conn_hold(struct cn_conn *conn)
 
 void cn_conn_drop(struct cn_conn *conn)
 {
-	/* With a thread still inside, or one that was cancelled or jumped out, it is not used again: the gate could not be
-	 * told from the next life's. */
+	/* With a thread still inside, or one that jumped out, it is not used again: the gate could not be told from the next
+	 * life's. */
 	if (atomic_fetch_sub(&conn->references, 1) == 1 && !atomic_load(&conn->gate))
 		put_free(conn);
 }

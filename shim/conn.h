@@ -155,8 +155,8 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn));
 
 #define CN_CLAIMED (UINT32_C(1) << 31)
 
-/* A thread goes into a library call on this session and comes out again. One that never comes out (cancelled, or a
- * jump) leaves the session to the program for good. */
+/* A thread goes into a library call on this session and comes out again. One that never comes out (a jump) leaves the
+ * session to the program for good. */
 static inline void cn_conn_enter(struct cn_conn *conn);
 static inline void cn_conn_leave(struct cn_conn *conn);
 

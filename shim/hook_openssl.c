@@ -13,6 +13,25 @@ struct call {
 	struct cn_conn *conn; /* NULL: let it pass */
 };
 
+/* In a call on a session: left when its scope is, also by an exception or a cancelled thread. A jump (longjmp) is not noticed. */
+struct stay {
+	struct cn_conn *conn; /* NULL: none */
+	uint32_t begun;       /* what is true of the connection if the real call does not return */
+};
+
+#define STAY struct stay __attribute__((cleanup(leave)))
+
+static inline __attribute__((always_inline)) void leave(const struct stay *stay)
+{
+	if (!stay->conn)
+		return;
+	if (stay->begun) {
+		stay->conn->unfinished = 0;
+		cn_conn_note(stay->conn, stay->begun);
+	}
+	cn_conn_leave(stay->conn);
+}
+
 #define RECEIVED_SHUTDOWN 2 /* SSL_RECEIVED_SHUTDOWN */
 
 #define SESSION_WORDS 4 /* among which is a pointer to the library's table of methods */
@@ -261,23 +280,14 @@ static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, 
 
 /* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see; `length`: of a write, SIZE_MAX if it is
  * not known, 0 for all other calls. */
-static inline void leave(struct call call, SSL *ssl, bool ok, int ret, size_t length)
+static inline void note(struct call call, SSL *ssl, bool ok, int ret, size_t length)
 {
 	struct cn_conn *conn = call.conn;
 
-	if (!conn)
-		return;
-	if (__builtin_expect(!ok || conn->share || !cn_conn_has(conn, CN_ESTABLISHED) ||
-				     cn_conn_has(conn, CN_WRITE_PENDING),
-			     0))
+	if (conn && __builtin_expect(!ok || conn->share || !cn_conn_has(conn, CN_ESTABLISHED) ||
+					     cn_conn_has(conn, CN_WRITE_PENDING),
+				     0))
 		note_call(conn, ssl, ok, ret, length);
-	cn_conn_leave(conn);
-}
-
-static __attribute__((noinline)) void abandon(struct call call)
-{
-	if (call.conn)
-		cn_conn_leave(call.conn);
 }
 
 /* A shell: `asked` is not 0 (a read of no bytes "fails" without meaning anything); `missing` is what a failing call returns; it
@@ -287,17 +297,16 @@ static __attribute__((noinline)) void abandon(struct call call)
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
 		struct call call = enter(ssl, CALLER);                                                       \
+		STAY stay = {call.conn, 0};                                                                  \
 		type ret;                                                                                    \
                                                                                                              \
-		if (__builtin_expect(!call.tls || !call.tls->real.name, 0)) {                                \
-			abandon(call);                                                                       \
+		if (__builtin_expect(!call.tls || !call.tls->real.name, 0))                                  \
 			return missing;                                                                      \
-		}                                                                                            \
+		stay.begun = (size_t)(length) > 0 ? CN_WRITE_PENDING : 0;                                    \
 		ret = call.tls->real.name arguments;                                                         \
+		stay.begun = 0;                                                                              \
 		if (asked)                                                                                   \
-			leave(call, ssl, succeeded, (int)ret, length);                                       \
-		else                                                                                         \
-			abandon(call);                                                                       \
+			note(call, ssl, succeeded, (int)ret, length);                                        \
 		return ret;                                                                                  \
 	}
 
@@ -358,13 +367,22 @@ static int shutdown_both(struct cn_tls *tls, SSL *ssl, int ret)
 	return ret;
 }
 
-static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
+/* Where the real call has not returned. */
+static void drop_copy(const int *copy)
+{
+	if (*copy >= 0)
+		cn_copy_over(*copy);
+}
+
+static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct stay *stay)
 {
 	struct cn_guard guard = cn_guard_enter();
+	struct cn_conn *conn = stay->conn;
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
-	int copy = -1, ret;
+	int __attribute__((cleanup(drop_copy))) copy = -1;
 	bool known, gone, writes;
+	int ret;
 
 	tls->ops->look(tls, ssl, &before);
 	known = cn_follow(conn, before.fd);
@@ -376,7 +394,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	if (known)
 		socket = cn_bound_socket(conn, copy);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown;
-	cn_guard_leave(guard); /* the program's callbacks run in the real call */
+	stay->begun = writes ? CN_TRIED : 0; /* never a second alert */
+	cn_guard_leave(guard);               /* the program's callbacks run in the real call */
 	if (gone && before.plain && cn_config.mode == CN_MODE_FIX)
 		ret = cn_openssl_shutdown_nowhere(tls, ssl,
 						  cn_conn_has(conn, CN_SAID_BY_SHIM) &&
@@ -392,10 +411,11 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
+	stay->begun = 0;
 	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing)
 		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
-	if (copy >= 0)
-		cn_copy_over(copy);
+	drop_copy(&copy);
+	copy = -1;
 	errno = guard.error;
 	if (!gone)
 		note_shutdown(conn, ssl, ret, &before);
@@ -406,6 +426,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_conn *conn)
 EXPORT int SSL_shutdown(SSL *ssl)
 {
 	struct call call = enter(ssl, CALLER);
+	STAY stay = {call.conn, 0};
 	struct cn_call told;
 	int ret;
 
@@ -414,10 +435,9 @@ EXPORT int SSL_shutdown(SSL *ssl)
 	if (!call.conn)
 		return call.tls->real.SSL_shutdown(ssl);
 	cn_call_begin(&told, CALLER, "SSL_shutdown", call.conn, call.conn->fd);
-	ret = shutdown_tracked(call.tls, ssl, call.conn);
+	ret = shutdown_tracked(call.tls, ssl, &stay);
 	if (told.name)
 		cn_call_end(&told, ret, ret < 0 ? call.tls->ops->error_word(call.tls, ssl, ret) : NULL);
-	cn_conn_leave(call.conn);
 	return ret;
 }
 

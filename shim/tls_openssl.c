@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -391,50 +390,35 @@ static bool is_watched(struct openssl *o, const BIO *bio)
 	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
 }
 
+/* These are undone by an exception or a cancelled thread as well. */
+#define UNDONE_BY(function) __attribute__((cleanup(function)))
+
 struct held_write {
 	struct openssl *o;
 	SSL *ssl;
 	BIO *old, *held;
-	int fd;
-	bool returned;
 };
 
-static void give_back(void *argument)
+static void give_back(const struct held_write *write)
 {
-	struct held_write *write = argument;
 	struct openssl *o = write->o;
 
-	if (write->held) {
-		/* SSL_get_error asks the BIO. */
-		o->BIO_clear_flags(write->old, BIO_RETRY_FLAGS);
-		o->BIO_set_flags(write->old, o->BIO_test_flags(write->held, BIO_RETRY_FLAGS));
-		o->SSL_set0_wbio(write->ssl, write->old);
-		o->BIO_free(write->held);
-	}
-	if (!write->returned) /* the thread was cancelled, and nobody closes it any more */
-		cn_copy_over(write->fd);
-}
-
-static int shutdown_held(struct held_write *write)
-{
-	int ret;
-
-	pthread_cleanup_push(give_back, write);
-	ret = write->o->tls.real.SSL_shutdown(write->ssl);
-	write->returned = true;
-	pthread_cleanup_pop(1);
-	return ret;
+	if (!write->held)
+		return;
+	/* SSL_get_error asks the BIO. */
+	o->BIO_clear_flags(write->old, BIO_RETRY_FLAGS);
+	o->BIO_set_flags(write->old, o->BIO_test_flags(write->held, BIO_RETRY_FLAGS));
+	o->SSL_set0_wbio(write->ssl, write->old);
+	o->BIO_free(write->held);
 }
 
 /* `fd`: a copy of the socket to write to, or -1: as ever. A call that writes reads nothing. What asks for the session's
  * descriptor meanwhile asks for the one it reads from. */
 static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 {
-	struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl), .fd = fd};
+	UNDONE_BY(give_back) struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl)};
 
-	if (fd < 0)
-		return o->tls.real.SSL_shutdown(ssl);
-	if (is_descriptor(o, write.old) && !is_watched(o, write.old))
+	if (fd >= 0 && is_descriptor(o, write.old) && !is_watched(o, write.old))
 		write.held = o->BIO_new_socket(fd, 0);
 	if (write.held) {
 		/* Behind an unfinished write the call writes nothing and leaves the flags as they are. */
@@ -443,31 +427,45 @@ static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 		o->BIO_up_ref(write.held);
 		o->SSL_set0_wbio(ssl, write.held);
 	}
-	return shutdown_held(&write);
+	return o->tls.real.SSL_shutdown(ssl);
+}
+
+struct held_signal {
+	sigset_t pipe, old, pending;
+};
+
+static void take_back_signal(const struct held_signal *held)
+{
+	const struct timespec now = {0};
+	int error = errno;
+	sigset_t pending;
+
+	sigpending(&pending);
+	if (sigismember(&pending, SIGPIPE) && !sigismember(&held->pending, SIGPIPE))
+		sigtimedwait(&held->pipe, NULL, &now);
+	sigprocmask(SIG_SETMASK, &held->old, NULL);
+	errno = error;
+}
+
+/* libcrypto writes without MSG_NOSIGNAL: openssl #24542, curl #3787. */
+static int shutdown_without_signal(struct openssl *o, SSL *ssl, int fd)
+{
+	UNDONE_BY(take_back_signal) struct held_signal held;
+
+	sigpending(&held.pending);
+	sigemptyset(&held.pipe);
+	sigaddset(&held.pipe, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &held.pipe, &held.old); /* of this thread */
+	return shutdown_on(o, ssl, fd);
 }
 
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd)
 {
-	const struct timespec now = {0};
 	struct sigaction action;
-	sigset_t pipe, old, before, after;
-	int ret, error;
 
 	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
 		return shutdown_on(of(tls), ssl, fd);
-	/* libcrypto writes without MSG_NOSIGNAL: openssl #24542, curl #3787. */
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	sigpending(&before);
-	pthread_sigmask(SIG_BLOCK, &pipe, &old);
-	ret = shutdown_on(of(tls), ssl, fd);
-	error = errno;
-	sigpending(&after);
-	if (sigismember(&after, SIGPIPE) && !sigismember(&before, SIGPIPE))
-		sigtimedwait(&pipe, NULL, &now);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	errno = error;
-	return ret;
+	return shutdown_without_signal(of(tls), ssl, fd);
 }
 
 int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first)
@@ -530,12 +528,27 @@ static enum cn_outcome read_away(struct openssl *o, SSL *ssl, BIO *memory, int f
 	} while (true);
 }
 
+struct swapped_read {
+	struct openssl *o;
+	SSL *ssl;
+	BIO *old, *memory;
+};
+
+static void swap_back(const struct swapped_read *read)
+{
+	if (!read->memory)
+		return;
+	read->o->ERR_pop_to_mark();
+	read->o->SSL_set0_rbio(read->ssl, read->old);
+	give_memory(read->o, read->memory);
+}
+
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms)
 {
 	struct openssl *o = of(tls);
 	int fd = o->SSL_get_rfd(ssl), write_fd = o->SSL_get_wfd(ssl);
+	UNDONE_BY(swap_back) struct swapped_read read = {.o = o, .ssl = ssl};
 	enum cn_outcome seen = CN_OUT_WANT;
-	BIO *memory, *old;
 	struct timespec end;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -554,15 +567,15 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	if (ret == 1 || (ret < 0 && outcome(tls, ssl, ret) != CN_OUT_WANT))
 		return ret;
 
-	old = o->SSL_get_rbio(ssl);
-	memory = fd < 0 ? NULL : take_memory(o);
-	if (!memory)
+	read.old = o->SSL_get_rbio(ssl);
+	read.memory = fd < 0 ? NULL : take_memory(o);
+	if (!read.memory)
 		return ret;
-	o->BIO_up_ref(old);
-	o->BIO_up_ref(memory);
-	o->SSL_set0_rbio(ssl, memory);
+	o->BIO_up_ref(read.old);
+	o->BIO_up_ref(read.memory);
+	o->SSL_set0_rbio(ssl, read.memory);
 	o->ERR_set_mark();
-	while ((seen = read_away(o, ssl, memory, fd)) == CN_OUT_WANT) {
+	while ((seen = read_away(o, ssl, read.memory, fd)) == CN_OUT_WANT) {
 		struct pollfd can_read = {.fd = fd, .events = POLLIN};
 		long left = ms_until(&end);
 
@@ -570,9 +583,6 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 			break;
 		poll(&can_read, 1, (int)left);
 	}
-	o->ERR_pop_to_mark();
-	o->SSL_set0_rbio(ssl, old);
-	give_memory(o, memory);
 	return seen == CN_OUT_CLOSED ? 1 : 0;
 }
 

@@ -20,6 +20,8 @@ setup_file() {
 	mkdir -p "$LOADERS"
 	compile loads loads.c gcc -ldl
 	compile loads.plugin waits.c gcc -shared -fPIC -lssl -lcrypto -lpthread
+	compile catches.o catches.cpp g++ -c
+	compile unwinds unwinds.c gcc -fexceptions "$LOADERS/catches.o" -lssl -lcrypto -lpthread -lstdc++
 }
 
 setup() {
@@ -55,4 +57,43 @@ repaired() {
 	run readelf --dyn-syms --wide "$SHIM"
 	assert_success
 	refute_output --regexp ' UND (dlsym|dlvsym|dlopen|dlclose|dladdr|dladdr1|dlinfo)(@| |$)'
+}
+
+# --- calls that are left without a return ---
+
+# left_alone TLS PROGRAM [ARG...]: the same verdict without and with the library; the program sees no difference.
+left_alone() {
+	local said
+	play '' client "$@"
+	said="$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID"
+	play "$SHIM" client "$@"
+	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID" "$said"
+}
+
+@test "an exception leaves SSL_read, a thread is cancelled in it: the session's end is as any other" {
+	repaired 1.2 unwinds 1000 read_thrown
+	repaired 1.3 unwinds 1000 read_thrown
+	repaired 1.2 unwinds 1000 read_cancelled
+	repaired 1.3 unwinds 1000 read_cancelled
+}
+
+@test "an exception leaves SSL_write: the stream is truncated, and stays so" {
+	left_alone 1.3 unwinds 1000 write_thrown
+	assert_equal "$(verdict_of "$RESULT")" truncated
+}
+
+@test "an exception leaves SSL_shutdown when the alert is out: no second one, no signal blocked, no descriptor left" {
+	left_alone 1.2 unwinds 1000 shutdown_thrown
+	left_alone 1.3 unwinds 1000 shutdown_thrown
+	assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT")" 'closed 1'
+	assert_regex "$SAID" 'SIGPIPE blocked 0'
+}
+
+@test "a thread is cancelled in an SSL_shutdown that writes: no signal blocked, no descriptor left" {
+	left_alone 1.3 unwinds 1000 shutdown_cancelled
+}
+
+@test "nothing but libc is needed for that" {
+	run readelf --dynamic --wide "$SHIM"
+	assert_equal "$(grep -c NEEDED <<<"$output") $(grep -c 'NEEDED.*libc.so.6' <<<"$output")" '1 1'
 }
