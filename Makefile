@@ -12,6 +12,8 @@ CFLAGS  ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS)
 
+BUILD_NEEDS := cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
+
 SHIM    := $(filter-out shim/deep.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
@@ -20,13 +22,20 @@ COMMANDS := closenotify closenotify-check closenotify-report
 REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.js)
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak proofs peers bench coverage versions demo help needs-build needs-test test-programs \
-  rude-programs thread-programs fuzzers
+.PHONY: all install uninstall lint clean test soak matrix proofs peers bench coverage versions demo help needs-build needs-test test-programs \
+  rude-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
 
-$(BUILD)/obj/%.o: shim/%.c $(HEADERS) Makefile
+# The static probes are there if their header is; it may come after the objects.
+$(BUILD)/probes: FORCE
+	@printf '%s\n' '#include <stdio.h>' '#include <linux/tcp.h>' | $(CC) -E -xc - >/dev/null 2>&1 || tests/needs --say $(BUILD_NEEDS)
+	@mkdir -p $(@D)
+	@now=$$(printf '%s\n' '#if __has_include(<sys/sdt.h>)' with '#else' without '#endif' | $(CC) $(CPPFLAGS) -E -P -xc -) && \
+	  { [ "$$now" = "$$(cat $@ 2>/dev/null)" ] || echo "$$now" >$@; }
+
+$(BUILD)/obj/%.o: shim/%.c $(HEADERS) $(BUILD)/probes Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -fno-plt -fexceptions -c $< -o $@
 
@@ -136,7 +145,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(wildcard shim/*.[ch])
 	  -fno-sanitize-recover=undefined $< -o $@
 
 needs-build:
-	@tests/needs cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
+	@tests/needs $(BUILD_NEEDS)
 
 needs-test: needs-build
 	@tests/needs clang=clang /usr/share/doc/libclang-rt-dev/copyright=libclang-rt-dev bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
@@ -155,6 +164,10 @@ demo: needs-build ## see it: three real programs, without and with
 test: needs-test ## build and run the whole suite
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run
+
+matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test plays a sample
+	@$(MAKE) --no-print-directory all test-programs
+	@MATRIX=all tests/run tests/matrix.bats
 
 versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each in its own Debian release
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux

@@ -541,6 +541,20 @@ function_of() {
 		"$(jq -s '[.[] | select(.event == "end" and .verdict != "held_elsewhere")] | length' "$all")"
 }
 
+@test "static probes: a library that was built before their header came is built anew" {
+	local make=(make -s -C "$PROJECT" BUILD="$BATS_TEST_TMPDIR/build" WARN=) headers=$BATS_TEST_TMPDIR/include
+	cp -rs /usr/include "$headers"
+	find "$headers" -name sdt.h -delete
+	CPATH='' "${make[@]}" -j "$(nproc)" "CC=cc -nostdinc -isystem $(cc -print-file-name=include) -isystem $headers/$(cc -print-multiarch) -isystem $headers" all
+	run readelf -n "$BATS_TEST_TMPDIR/build/libclosenotify.so"
+	refute_output --partial stapsdt
+	"${make[@]}" -j "$(nproc)" all
+	run readelf -n "$BATS_TEST_TMPDIR/build/libclosenotify.so"
+	assert_output --partial stapsdt
+	run make -C "$PROJECT" BUILD="$BATS_TEST_TMPDIR/build" WARN= all
+	refute_output --partial ' -c '
+}
+
 @test "static probes: gdb stops at both, and sees what the log will say" {
 	start_judge --tls 1.2
 	# shellcheck disable=SC2016 # gdb's own variables
