@@ -236,7 +236,11 @@ static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length,
 		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, ssl, guard.error));
 		break;
 	case CN_OUT_FATAL:
-		cn_conn_note(conn, CN_FATAL);
+		cn_conn_note(conn, CN_FATAL | (length ? CN_WRITE_PENDING : 0U));
+		if (length)
+			conn->unfinished = 0;
+		break;
+	case CN_OUT_REFUSED:
 		break;
 	}
 	if (is_end(outcome)) {
@@ -256,8 +260,8 @@ static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, 
 			     !cn_conn_has(conn, CN_ESTABLISHED) ? "handshake"
 			     : length                           ? "write"
 								: "read");
-	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
-		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
+	else /* After a fatal alert no call succeeds: an error that a success follows was survived. */
+		atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_FATAL | (length ? CN_WRITE_PENDING : 0U)));
 	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED)) {
 		struct cn_guard guard = cn_guard_enter();
 		struct cn_tls_state state;
@@ -285,7 +289,7 @@ static inline void note(struct call call, SSL *ssl, bool ok, int ret, size_t len
 	struct cn_conn *conn = call.conn;
 
 	if (conn && __builtin_expect(!ok || conn->share || !cn_conn_has(conn, CN_ESTABLISHED) ||
-					     cn_conn_has(conn, CN_WRITE_PENDING),
+					     cn_conn_has(conn, CN_WRITE_PENDING | CN_FATAL),
 				     0))
 		note_call(conn, ssl, ok, ret, length);
 }

@@ -143,7 +143,11 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, session, guard.error));
 		break;
 	case CN_OUT_FATAL:
-		cn_conn_note(conn, CN_FATAL);
+		cn_conn_note(conn, CN_FATAL | (length ? CN_WRITE_PENDING : 0U));
+		if (length)
+			conn->unfinished = 0;
+		break;
+	case CN_OUT_REFUSED:
 		break;
 	}
 	if (is_end(outcome)) {
@@ -180,8 +184,8 @@ void cn_session_told(struct cn_conn *conn, void *session, bool ok, int ret, size
 				  !cn_conn_has(conn, CN_ESTABLISHED) ? "handshake"
 				  : length                           ? "write"
 								     : "read");
-	else if (length && cn_conn_has(conn, CN_WRITE_PENDING))
-		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_WRITE_PENDING);
+	else /* After a fatal alert no call succeeds: an error that a success follows was survived. */
+		atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_FATAL | (length ? CN_WRITE_PENDING : 0U)));
 	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED))
 		note_established(conn, session, ret);
 	if (conn->share)

@@ -17,9 +17,10 @@ struct cn_object;
 enum cn_outcome {
 	CN_OUT_WANT,       /* would block, or wants a callback: to be repeated */
 	CN_OUT_WANT_WRITE, /* would block with bytes of a record begun */
-	CN_OUT_CLOSED,     /* the peer's close_notify */
-	CN_OUT_TRUNCATED,  /* the peer's end or reset without one */
-	CN_OUT_FATAL,      /* a fatal alert either way, or any other error the session does not survive */
+	CN_OUT_REFUSED, /* the call touched nothing, the session is as it was: a bad length, a changed buffer */
+	CN_OUT_CLOSED,    /* the peer's close_notify */
+	CN_OUT_TRUNCATED, /* the peer's end or reset without one */
+	CN_OUT_FATAL,     /* a fatal alert either way, or any other error the session does not survive */
 };
 
 struct cn_tls_state {

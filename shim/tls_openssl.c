@@ -107,6 +107,7 @@ enum {
 	OP_IGNORE_UNEXPECTED_EOF = 0x80,
 	REASON_UNEXPECTED_EOF = 294,
 	REASON_MASK = 0xfff,
+	LIBRARY_SSL = 20,
 	EX_INDEX_SSL = 0,
 	BIO_RESET = 1,
 	BIO_EOF = 2,
@@ -137,7 +138,7 @@ static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *wr
 	*write_fd = o->SSL_get_wbio(session) ? o->SSL_get_wfd(session) : -1;
 }
 
-static bool is_descriptor(struct openssl *o, BIO *bio)
+static bool is_socket(struct openssl *o, BIO *bio)
 {
 	int type = bio ? o->BIO_method_type(bio) : 0;
 
@@ -153,7 +154,7 @@ static bool plain_transport(struct openssl *o, BIO *bio, bool *held)
 		*held |= o->BIO_ctrl(bio, BIO_WPENDING, 0, NULL) > 0;
 		bio = o->BIO_next(bio);
 	}
-	return is_descriptor(o, bio);
+	return is_socket(o, bio);
 }
 
 /* --- facts --- */
@@ -221,31 +222,37 @@ static bool would_block(struct openssl *o, SSL *ssl)
 						    (wbio && o->BIO_test_flags(wbio, BIO_SHOULD_RETRY)));
 }
 
+/* The last error of the queue is libssl's own. */
+static bool is_from_libssl(struct openssl *o)
+{
+	/* 3.0 has moved the library's number by a bit. */
+	return o->ERR_peek_last_error() >> (o->tls.real.SSL_CTX_new_ex ? 23 : 24) == LIBRARY_SSL;
+}
+
+/* SSL_get_error looks into the error queue first, where the program may have left an old error. So it is asked last of all:
+ * an error that the session does not survive leaves it unfinished (SSLfatal), and close_notify leaves a mark. */
 static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 {
 	struct openssl *o = of(tls);
-	int error = errno;
-	int verdict = o->SSL_get_error(session, ret);
+	int error = errno, verdict = o->SSL_get_error(session, ret), want = o->SSL_want(session);
+	bool finished = o->SSL_is_init_finished(session) == 1;
 
-	switch (verdict) {
-	case ERROR_ZERO_RETURN:
+	if (verdict == ERROR_ZERO_RETURN)
 		return closed(o, session);
-	case ERROR_SSL:
-	case ERROR_SYSCALL:
-		/* An old error that the program left in the queue hides a mere WANT_READ. */
-		if (would_block(o, session))
-			break;
-		if (verdict == ERROR_SSL)
-			return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF
-				       ? CN_OUT_TRUNCATED
-				       : CN_OUT_FATAL;
-		return error == 0 || error == ECONNRESET || error == EPIPE || error == ETIMEDOUT
-			       ? CN_OUT_TRUNCATED
-			       : CN_OUT_FATAL;
-	default:
-		break;
-	}
-	return o->SSL_want(session) == WANT_WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
+	if ((verdict != ERROR_SSL && verdict != ERROR_SYSCALL) || would_block(o, session))
+		return want == WANT_WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
+	if (finished && ret == 0 && (o->SSL_get_shutdown(session) & RECEIVED))
+		return closed(o, session);
+	if (is_from_libssl(o) && !finished)
+		return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF ? CN_OUT_TRUNCATED
+											 : CN_OUT_FATAL;
+	/* A read or write of the BIO that failed would be wanted still; from 3.2 on it is not, but then the socket tells. */
+	if (is_from_libssl(o) && want == WANT_NOTHING)
+		return CN_OUT_REFUSED;
+	if (verdict == ERROR_SSL && !is_socket(o, o->SSL_get_rbio(session)))
+		return CN_OUT_FATAL;
+	return error == 0 || error == ECONNRESET || error == EPIPE || error == ETIMEDOUT ? CN_OUT_TRUNCATED
+											 : CN_OUT_FATAL;
 }
 
 static const char *error_word(struct cn_tls *tls, void *session, int ret)
@@ -418,7 +425,7 @@ static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 {
 	UNDONE_BY(give_back) struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl)};
 
-	if (fd >= 0 && is_descriptor(o, write.old) && !is_watched(o, write.old))
+	if (fd >= 0 && is_socket(o, write.old) && !is_watched(o, write.old))
 		write.held = o->BIO_new_socket(fd, 0);
 	if (write.held) {
 		/* Behind an unfinished write the call writes nothing and leaves the flags as they are. */

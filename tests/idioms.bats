@@ -126,3 +126,70 @@ in_release() {
 	in_release trixie "$SHIM" python3 "$PROJECT/tests/clients/client.py" until_eof "$JUDGE_PORT"
 	assert_equal "$(verdict_of "$RESULT") $STATUS" 'closed 0'
 }
+
+# --- errors ---
+
+@test "refused_write: a call that OpenSSL refuses is no error of the session" {
+	local how
+	for how in length reads file; do
+		repairs 'client server' truncated refused_write 10000 "$how"
+	done
+}
+
+@test "refused_write: nor does it cost the bytes" {
+	JUDGE_ARGS=(--tickets 2 --read-pause-ms 2 --rcvbuf 16384)
+	play '' client 1.3 refused_write 3000000
+	assert_equal "$(verdict_of "$RESULT")" reset
+	play "$SHIM" client 1.3 refused_write 3000000
+	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS" 'closed 3000000 0'
+}
+
+@test "survived_error: a success takes an error back; a write that stays unfinished is a truncation" {
+	local tls library
+	repairs 'client server' truncated survived_error
+	for tls in 1.2 1.3; do
+		for library in '' "$SHIM"; do
+			play "$library" client "$tls" survived_error 10000 gives_up
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 10000'
+		done
+	done
+}
+
+@test "after a fatal alert either way no success comes, and nothing is said" {
+	local first tls library
+	for first in fatal corrupt_record; do
+		JUDGE_ARGS=(--first $first --first-after 10000)
+		for tls in 1.2 1.3; do
+			for library in '' "$SHIM"; do
+				play "$library" client "$tls" read_to_end_then_close
+				assert_equal "$(field close_notify "$RESULT")" 0
+			done
+		done
+	done
+}
+
+@test "stale_queue: an old error hides no close_notify" {
+	local blocks tls
+	JUDGE_ARGS=(--first close_notify --first-after 10000)
+	for blocks in '' blocks; do
+		# shellcheck disable=SC2086 # no word where there is none
+		repairs 'client server' truncated stale_queue 10000 $blocks
+		for tls in 1.2 1.3; do
+			# shellcheck disable=SC2086
+			CLOSENOTIFY_LOG=json play "$SHIM" client "$tls" stale_queue 10000 $blocks
+			assert_equal "$(in_record verdict peer_end)" 'repaired close_notify'
+		done
+	done
+}
+
+@test "stale_queue: nor does it make a bare end of file one" {
+	local tls library
+	JUDGE_ARGS=(--first fin --first-after 10000)
+	for tls in 1.2 1.3; do
+		for library in '' "$SHIM"; do
+			CLOSENOTIFY_LOG=json play "$library" client "$tls" stale_queue
+			assert_equal "$(field close_notify "$RESULT")" 0
+		done
+		assert_equal "$(in_record verdict peer_end)" 'truncated_by_peer fin'
+	done
+}
