@@ -22,7 +22,7 @@ COMMANDS := closenotify closenotify-check closenotify-report
 REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.js)
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
-.PHONY: all install uninstall lint clean test soak matrix proofs peers bench coverage versions demo help needs-build needs-test test-programs \
+.PHONY: all install uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
   rude-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
@@ -169,6 +169,9 @@ matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test pla
 	@$(MAKE) --no-print-directory all test-programs
 	@MATRIX=all tests/run tests/matrix.bats
 
+releases: ## demo and suite in bare systems of Debian 11, 12, 13, with and without CAP_SYS_ADMIN (root)
+	@CN_BUILD=$(abspath $(BUILD)) tests/releases
+
 versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each in its own Debian release
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@tests/versions
@@ -205,7 +208,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
-	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/sysroot tests/versions \
+	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
