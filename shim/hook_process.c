@@ -235,6 +235,7 @@ int close_range(unsigned int first, unsigned int last, int flags); /* not declar
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
 	[SYS_close] = 1,        [SYS_close_range] = 1,   [SYS_shutdown] = 1,
 	[SYS_exit_group] = 1,   [SYS_seccomp] = 1,       [SYS_clone] = 1,
+	[SYS_rt_sigaction] = 1,
 	[SYS_clone3] = 1,       [SYS_epoll_create1] = 1, [SYS_unshare] = 1,
 #ifdef SYS_fork
 	[SYS_fork] = 1,
@@ -265,6 +266,10 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	case SYS_epoll_create:
 		return epoll_create((int)a);
 #endif
+	case SYS_rt_sigaction: /* the handler is the first member of its argument */
+		if (b && *(const uintptr_t *)b > (uintptr_t)SIG_IGN)
+			cn_handler_noted((int)a);
+		break;
 	case SYS_exit_group:
 		leaving_at_once((int)a);
 		break;

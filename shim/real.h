@@ -4,6 +4,7 @@
 #ifndef CN_REAL_H
 #define CN_REAL_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>

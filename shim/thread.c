@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,14 +15,16 @@ __thread int cn_inside __attribute__((tls_model("initial-exec")));
 #ifdef __x86_64__
 
 /* What the kernel lays on the stack for a handler, in words from its return address, which stands 8 bytes after a multiple of
- * 16 (struct rt_sigframe; debuggers rely on it): uc_link, always 0; the flags; the segments, cs in the lowest half word. */
-enum { FRAME_LINK = 2, FRAME_FLAGS = 23, FRAME_SEGMENTS = 24 };
+ * 16 (struct rt_sigframe; debuggers rely on it): uc_link, always 0; the flags; the segments, cs in the lowest half word; where
+ * the floating point registers are, above it; the signals that were blocked when it came. */
+enum { FRAME_LINK = 2, FRAME_FLAGS = 23, FRAME_SEGMENTS = 24, FRAME_FLOATS = 29, FRAME_MASK = 38 };
 
-#define UNCHECKED  __attribute__((no_sanitize("address"), no_sanitize("thread")))
-#define USER_CS    0x33 /* 0xe033 on paravirtualised Xen */
-#define FLAG_FIXED 0x2  /* bit 1 is always set */
-#define STACK_MOST 0x100000
-#define PAGE       0x1000
+#define UNCHECKED   __attribute__((no_sanitize("address"), no_sanitize("thread")))
+#define USER_CS     0x33 /* 0xe033 on paravirtualised Xen */
+#define FLAG_FIXED  0x2  /* bit 1 is always set */
+#define STACK_MOST  0x100000
+#define PAGE        0x1000
+#define FLOATS_MOST 0x10000 /* from the frame to its floating point registers */
 
 /* The kernel reads a new mask before it finds that there is nothing to be done with it. */
 static bool readable(uintptr_t at)
@@ -31,17 +34,24 @@ static bool readable(uintptr_t at)
 	return syscall(SYS_rt_sigprocmask, -1, at, &old, sizeof(old)) == 0 || errno != EFAULT;
 }
 
-/* These may be the segments of such a frame. */
-UNCHECKED static inline bool is_frame(const uint64_t *segments)
+struct masks {
+	uint64_t blocked, handled;
+};
+
+/* These may be the segments of such a frame. One that is over, and lies in a buffer that nobody has written to, looks the same;
+ * but while a handler runs its signal is blocked, and so is all that was before. */
+UNCHECKED static inline bool is_frame(const uint64_t *segments, const struct masks *now)
 {
 	const uint64_t *frame = segments - FRAME_SEGMENTS;
 
 	return __builtin_expect((uint8_t)*segments == USER_CS, 0) && frame[FRAME_FLAGS] >> 32 == 0 &&
-	       frame[FRAME_FLAGS] & FLAG_FIXED && frame[FRAME_LINK] == 0;
+	       frame[FRAME_FLAGS] & FLAG_FIXED && frame[FRAME_LINK] == 0 &&
+	       frame[FRAME_FLOATS] - (uintptr_t)frame < FLOATS_MOST && !(frame[FRAME_MASK] & ~now->blocked) &&
+	       now->blocked & now->handled & ~frame[FRAME_MASK];
 }
 
 /* From here to the first page that can't be read, or to the thread's descriptor, which lies at the end of its stack. */
-UNCHECKED static bool handler_on_stack(void)
+UNCHECKED static bool handler_on_stack(const struct masks *now)
 {
 	uintptr_t at =
 		((uintptr_t)__builtin_frame_address(0) & ~15UL) + 8 + FRAME_SEGMENTS * sizeof(uint64_t);
@@ -55,7 +65,7 @@ UNCHECKED static bool handler_on_stack(void)
 		if (end - at <= next - at)
 			next = end;
 		for (; at < next; at += 16) {
-			if (is_frame((const uint64_t *)at))
+			if (is_frame((const uint64_t *)at, now))
 				return true;
 		}
 		if (next == end)
@@ -66,17 +76,34 @@ UNCHECKED static bool handler_on_stack(void)
 
 #else
 
-static bool handler_on_stack(void)
+struct masks {
+	uint64_t blocked, handled;
+};
+
+static bool handler_on_stack(const struct masks *now)
 {
-	return true;
+	return now->blocked;
 }
 
 #endif
 
+static _Atomic uint64_t handlers; /* signal n is bit n - 1, as in the kernel's masks */
+
+#define LIBC_SIGNALS (UINT64_C(3) << 31) /* 32 and 33: cancellation, and setuid() for all threads */
+
+void cn_handler_noted(int number)
+{
+	if (number > 0 && number <= 64)
+		atomic_fetch_or(&handlers, UINT64_C(1) << (number - 1));
+}
+
 bool cn_in_handler(void)
 {
-	uint64_t blocked = 0;
+	struct masks now = {.handled = atomic_load(&handlers)};
 
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
-	return blocked && handler_on_stack();
+	if (!now.handled)
+		return false;
+	now.handled |= LIBC_SIGNALS;
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &now.blocked, sizeof(now.blocked));
+	return now.blocked & now.handled && handler_on_stack(&now);
 }

@@ -20,6 +20,7 @@ setup_file() {
 	mkdir -p "$LOADERS"
 	compile loads loads.c gcc -ldl
 	compile loads.plugin waits.c gcc -shared -fPIC -lssl -lcrypto -lpthread
+	compile dead_frame dead_frame.c gcc -lssl -lcrypto -lpthread
 	compile catches.o catches.cpp g++ -c
 	compile unwinds unwinds.c gcc -fexceptions "$LOADERS/catches.o" -lssl -lcrypto -lpthread -lstdc++
 }
@@ -96,4 +97,24 @@ left_alone() {
 @test "nothing but libc is needed for that" {
 	run readelf --dynamic --wide "$SHIM"
 	assert_equal "$(grep -c NEEDED <<<"$output") $(grep -c 'NEEDED.*libc.so.6' <<<"$output")" '1 1'
+}
+
+# --- signal handlers ---
+
+@test "a handler that is over: its frame lies in a buffer, and is not taken for a handler" {
+	repaired 1.2 dead_frame 1000
+	repaired 1.3 dead_frame 1000
+}
+
+# masks LIBRARY: how often the program's thread asks for its signal mask, or sets it.
+masks() {
+	start_judge --tls 1.3 --no-tickets
+	strace -f -o "$BATS_TEST_TMPDIR/calls" -e trace=rt_sigprocmask -E LD_PRELOAD="$1" \
+		"$BUILD/tests/rude/free_then_close" "$JUDGE_PORT" 1.3 100 >&2
+	judge_result >&2
+	grep -c rt_sigprocmask "$BATS_TEST_TMPDIR/calls" || true
+}
+
+@test "where the program has no handler, nobody asks whether this is one" {
+	assert_equal "$(masks "$SHIM")" "$(masks '')"
 }

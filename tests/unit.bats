@@ -18,8 +18,8 @@ BENIGN=(
 	'CRYPTO_get_ex_new_index int (int, long, void *, ex_new *, int (*)(CRYPTO_EX_DATA *, const CRYPTO_EX_DATA *, void *, int, long, void *), ex_free *)'
 )
 
-# Functions that older headers lack; the shim finds out at run time.
-NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefrom _Fork'
+# Functions that older headers lack, and bsd_signal, which newer ones do; the shim finds out at run time.
+NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefrom _Fork bsd_signal'
 NEWER+=' gnutls_record_send_file gnutls_transport_is_ktls_enabled gnutls_alert_set_read_function'
 
 # The same for numbers: until then they mean nothing, neither as a flag nor as a question to a BIO.

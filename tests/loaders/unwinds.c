@@ -53,6 +53,7 @@ static void call_once(void *where)
 
 static void *in_thread(void *where)
 {
+	pthread_cancel(pthread_self()); /* in its next system call that may wait */
 	call_once(where);
 	return NULL;
 }
@@ -63,7 +64,6 @@ static void cancelled(char *where)
 
 	if (pthread_create(&thread, NULL, in_thread, where))
 		rude_fail("pthread_create");
-	pthread_cancel(thread); /* in its next system call that may wait */
 	pthread_join(thread, NULL);
 }
 

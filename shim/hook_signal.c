@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * Shells around the calls that install signal handlers. Invariant: note that there is one, and change nothing. */
+#include "hook.h"
+
+#include <errno.h>
+#include <signal.h>
+
+static bool is_handler(sighandler_t handler)
+{
+	return handler != SIG_DFL && handler != SIG_IGN && handler != SIG_ERR && handler != SIG_HOLD;
+}
+
+typedef sighandler_t signal_call(int number, sighandler_t handler);
+
+/* Noted first: the signal may come at once. */
+static sighandler_t set(signal_call *real, int number, sighandler_t handler)
+{
+	if (is_handler(handler))
+		cn_handler_noted(number);
+	if (real)
+		return real(number, handler);
+	errno = ENOSYS;
+	return SIG_ERR;
+}
+
+EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+	if (action && is_handler(action->sa_handler))
+		cn_handler_noted(number);
+	return cn_libc()->sigaction(number, action, old);
+}
+
+#define SIGNAL(name)                                                                                         \
+	sighandler_t name(int number, sighandler_t handler);                                                 \
+                                                                                                             \
+	EXPORT sighandler_t name(int number, sighandler_t handler)                                           \
+	{                                                                                                    \
+		return set(cn_libc()->name, number, handler);                                                \
+	}
+
+SIGNAL(signal)
+SIGNAL(bsd_signal)
+SIGNAL(ssignal)
+SIGNAL(sysv_signal)
+SIGNAL(__sysv_signal)
+SIGNAL(sigset)
