@@ -5,7 +5,9 @@
  *     two_forks PORT TLS N COUNT */
 #include "rude.h"
 
-static pthread_barrier_t moment;
+#include <stdatomic.h>
+
+static atomic_int ready; /* no barrier: who sleeps in one comes late */
 static struct rude r;
 static SSL **sessions;
 static int count, told[2];
@@ -27,7 +29,8 @@ static void *forks(void *argument)
 {
 	pid_t *child = argument;
 
-	pthread_barrier_wait(&moment);
+	for (atomic_fetch_add(&ready, 1); atomic_load(&ready) < 2;)
+		;
 	*child = fork();
 	if (*child < 0)
 		rude_fail("fork");
@@ -52,7 +55,7 @@ int main(int argc, char **argv)
 		rude_speak(&r);
 		sessions[i] = r.ssl;
 	}
-	if (pipe(told) || pthread_barrier_init(&moment, NULL, 2))
+	if (pipe(told))
 		rude_fail("pipe");
 	for (int i = 0; i < 2; i++)
 		if (pthread_create(&threads[i], NULL, forks, &children[i]))
