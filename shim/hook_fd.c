@@ -313,6 +313,16 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 	return nobody_seeks() ? put : sent(fd, parts, count > 0 ? (size_t)count : 0, put);
 }
 
+/* To a process that nobody of the family knows of. */
+static void note_handed_over(struct cn_conn *conn)
+{
+	struct cn_share *share = conn->share;
+
+	cn_conn_note(conn, CN_HANDED_OVER);
+	if (share)
+		atomic_store(&share->many, true);
+}
+
 static void handed_over(const struct msghdr *message)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR((struct msghdr *)message, c)) {
@@ -327,7 +337,7 @@ static void handed_over(const struct msghdr *message)
 			__builtin_memcpy(&fd, data, sizeof(fd));
 			conn = cn_conn_at(fd);
 			if (conn)
-				cn_conn_note(conn, CN_HANDED_OVER);
+				note_handed_over(conn);
 		}
 	}
 }

@@ -37,6 +37,10 @@ both() {
 	both share_used_again truncated closed
 }
 
+@test "child_hands_over: a child gives the socket to a stranger, and the parent says no goodbye" {
+	both child_hands_over truncated truncated
+}
+
 @test "two threads fork at the same instant: nobody says goodbye while either child may speak" {
 	local shim
 	JUDGE_ARGS=(--connections 200 --no-tickets --timeout-ms 60000)
