@@ -209,7 +209,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) 2>/dev/null || exit 1; \
 	done
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
-	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/*.bats
+	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
 	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
