@@ -19,6 +19,7 @@ HEADERS := $(wildcard shim/*.h) shim/hooks.def
 OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
+FLEET   := $(wildcard scripts/fleet/*)
 REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.js)
 DEEP    := $(BUILD)/libclosenotify-deep.so
 
@@ -67,13 +68,16 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/share/closenotify/report
 	install -m 644 scripts/closenotify-record.schema.json $(DESTDIR)$(PREFIX)/share/closenotify
 	install -m 644 $(REPORT) $(DESTDIR)$(PREFIX)/share/closenotify/report
+	install -d $(DESTDIR)$(PREFIX)/share/closenotify/fleet
+	install -m 644 $(filter-out %/journal-to-file,$(FLEET)) $(DESTDIR)$(PREFIX)/share/closenotify/fleet
+	install -m 755 scripts/fleet/journal-to-file $(DESTDIR)$(PREFIX)/share/closenotify/fleet
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
 	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 \
 	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json
-	rm -rf $(DESTDIR)$(PREFIX)/share/closenotify/report
+	rm -rf $(DESTDIR)$(PREFIX)/share/closenotify/report $(DESTDIR)$(PREFIX)/share/closenotify/fleet
 	[ ! -d $(DESTDIR)$(PREFIX)/share/closenotify ] || rmdir $(DESTDIR)$(PREFIX)/share/closenotify
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
@@ -188,6 +192,16 @@ peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, ng
 	@tests/needs unshare=util-linux
 	@status=0; export CN_BUILD=$(abspath $(BUILD)); tests/cpython || status=1; tests/peers || status=1; exit $$status
 
+.PHONY: totals fleet
+totals: ## scripts/fleet/totals.sql gives the totals of closenotify-report (DuckDB by npm)
+	@tests/needs npm=npm node=nodejs python3=python3
+	@CN_BUILD=$(abspath $(BUILD)) tests/report/duckdb
+
+fleet: needs-test ## the recipes of scripts/fleet, run: rsyslog, node exporter, Prometheus and the dashboard's queries
+	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@$(MAKE) --no-print-directory all test-programs
+	@CN_BUILD=$(abspath $(BUILD)) tests/report/fleet
+
 coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
 	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
@@ -211,7 +225,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	shellcheck scripts/closenotify scripts/closenotify-check scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/validate tests/agreement tests/storm/run \
+	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
 	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
 	mandoc -Tlint -W warning scripts/*.[157]
 
