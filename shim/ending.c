@@ -331,7 +331,8 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	bool bound, claimed;
 	void *session;
 
-	if (conn->process != cn_process() || !cn_process_is_real() || !cn_conn_hold(conn))
+	/* A vfork child, which is not told apart here, has no session to end. */
+	if (conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
 	session = atomic_load(&conn->session);

@@ -206,10 +206,12 @@ size_t cn_socket_send(int fd, const unsigned char *bytes, size_t length, int fla
 bool cn_socket_drain(int fd, bool tcp, bool *heard)
 {
 	for (int step = 0; step < DRAIN_STEPS; step++) {
-		if (cn_socket_discard(fd, tcp) <= 0)
-			return true;
-		if (heard)
+		ssize_t got = cn_socket_discard(fd, tcp);
+
+		if (got > 0 && heard)
 			*heard = true;
+		if (got < DISCARD_STEP)
+			return true; /* that was all, as a short read tells without a second one */
 	}
 	return false;
 }

@@ -13,6 +13,35 @@ load helper
 	assert_line --regexp '^close_then_free +in the library +[1-9]'
 }
 
+# calls SHIM ORDER [JUDGE-ARG...]: the system calls between the marks of parts_with_bytes.
+calls() {
+	local port
+	start_judge --tls 1.3 --silent-end --timeout-ms 60000 "${@:3}"
+	strace -qq -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$1" "$BUILD/tests/threads/parts_with_bytes" "$JUDGE_PORT" 1.3 "${BYTES-1000}" "$2" exits \
+		</dev/null >&2
+	kill "$JUDGE_PID" 2>/dev/null || true
+	sed -n '/^getppid/,/^getppid/{/^getppid/d;p}' "$BATS_TEST_TMPDIR/trace"
+}
+
+# at_most COUNT SHIM ORDER [JUDGE-ARG...]
+at_most() {
+	run calls "${@:2}"
+	assert_success
+	assert [ "${#lines[@]}" -le "$1" ]
+}
+
+@test "the system calls of an end are counted" {
+	make_certs
+	# By hand, without a guard: SSL_shutdown, SSL_free, shutdown, recv, close.
+	at_most 5 '' unread+flushed+mark+say+free+shut_wr+close+mark --send 100
+	# Input unread, all acknowledged, by the library: SSL_free and close.
+	at_most 13 "$SHIM" unread+flushed+mark+free+close+mark --send 100
+	# Bytes at risk: and the filter.
+	BYTES=20000 at_most 16 "$SHIM" unread+mark+free+close+mark --send 100 --never-read --rcvbuf 4096
+	# A program that is right.
+	at_most 21 "$SHIM" flushed+mark+say+free+shut_wr+close+mark --no-tickets
+}
+
 @test "a close() that takes three instructions more is caught" {
 	local copy=$BUILD/broken/cost
 	rm -rf "$copy"

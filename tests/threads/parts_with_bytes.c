@@ -6,7 +6,8 @@
  *
  * ORDER, steps joined by "+": free, say (SSL_shutdown), shut_wr, shut_rdwr, close; leave: nothing of that; reads: another thread sleeps
  * in recv(), woken: waits for that thread; unread: until bytes have come, which stay unread; stamps: errors of its own wait on the
- * socket (TX timestamps); moves: to another network namespace; second: makes one more connection, swap: goes on with that. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
+ * socket (TX timestamps); moves: to another network namespace; second: makes one more connection,
+ * swap: goes on with that; flushed: until all is acknowledged; mark: a getppid(), for a trace. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
  * alone (lives until no other thread does). */
 #include "rude.h"
 
@@ -96,6 +97,10 @@ static void step(struct rude *r, const char *name, const char *family)
 		rude_fail("pthread_create");
 	else if (!strcmp(name, "woken"))
 		pthread_join(thread, NULL);
+	else if (!strcmp(name, "flushed"))
+		rude_flushed(r->fd);
+	else if (!strcmp(name, "mark"))
+		getppid();
 	else if (!strcmp(name, "unread"))
 		wait_for_input(r->fd);
 	else if (!strcmp(name, "stamps"))
