@@ -249,7 +249,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (copy >= 0)
 		fd = copy;
 	if (fd >= 0)
-		cn_socket_look(fd, conn->cookie, conn->goodbye || cn_conn_has(conn, CN_MATCHED), &socket);
+		cn_socket_look(fd, conn->cookie, &socket);
 	if (socket.open)
 		cn_socket_ask_linger(fd, &socket);
 	if (last && socket.open)
@@ -399,6 +399,6 @@ struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy)
 	struct cn_socket socket = {0};
 
 	if (conn->fd >= 0 && cn_conn_at(conn->fd) == conn)
-		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, false, &socket);
+		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
 	return socket;
 }

@@ -81,7 +81,7 @@ static void send_rest(struct cn_conn *conn, int fd)
  * of any RST. */
 static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before)
 {
-	bool goodbye_alone = conn->goodbye && before->handed - before->write_shut == conn->goodbye;
+	bool goodbye_alone = conn->goodbye && before->handed == conn->goodbye;
 
 	if (before->reset)
 		return false;

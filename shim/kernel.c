@@ -93,51 +93,61 @@ int cn_socket_unacked(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) ? -1 : bytes;
 }
 
-static bool ask_tcp(int fd, struct tcp_info *info)
+static socklen_t ask_tcp(int fd, struct tcp_info *info)
 {
 	socklen_t length = sizeof(*info);
 
-	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length);
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) ? 0 : length;
 }
 
-/* `count`: until no acknowledgement comes between the questions of which `handed` is made. */
-static void look_at_tcp(int fd, bool count, struct cn_socket *out)
+/* Payload given to the socket so far. Linux 4.19 tells it by one question; before, until no acknowledgement comes between two (SYN is
+ * among them, for a client). */
+static uint64_t handed_to(int fd, struct tcp_info *info, socklen_t length, bool fin)
+{
+	uint64_t acked = info->tcpi_bytes_acked;
+	int unacked;
+
+	if (length >= offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info->tcpi_bytes_retrans))
+		return info->tcpi_bytes_sent - info->tcpi_bytes_retrans + info->tcpi_notsent_bytes;
+	do {
+		acked = info->tcpi_bytes_acked;
+		unacked = cn_socket_unacked(fd);
+	} while (ask_tcp(fd, info) && info->tcpi_bytes_acked != acked);
+	return acked + (unsigned int)unacked - fin;
+}
+
+static void look_at_tcp(int fd, struct cn_socket *out)
 {
 	struct tcp_info info = {0};
-	uint64_t acked;
-	int unacked = 0;
+	socklen_t length = ask_tcp(fd, &info);
 
-	if (!ask_tcp(fd, &info))
+	if (!length)
 		return;
-	do {
-		acked = info.tcpi_bytes_acked;
-		out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;
-		unacked = out->owing && count ? cn_socket_unacked(fd) : 0;
-	} while (out->owing && count && ask_tcp(fd, &info) && info.tcpi_bytes_acked != acked);
 	out->tcp = true;
-	out->handed = acked + (unsigned int)unacked;
-	out->acked = acked;
-	out->received = info.tcpi_bytes_received;
 	note_state(info.tcpi_state, out);
+	out->handed = handed_to(fd, &info, length, out->write_shut);
+	out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;
+	out->acked = info.tcpi_bytes_acked;
+	out->received = info.tcpi_bytes_received;
 }
 
 bool cn_socket_handed(int fd, uint64_t *bytes)
 {
 	struct cn_socket socket = {0};
 
-	look_at_tcp(fd, true, &socket);
+	look_at_tcp(fd, &socket);
 	*bytes = socket.handed;
 	return socket.tcp;
 }
 
-void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out)
+void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 {
 	uint64_t found = ask_cookie(fd);
 
 	*out = (struct cn_socket){.open = found && found == cookie,
 				  .unknown = !found && errno != EBADF && errno != ENOTSOCK};
 	if (out->open)
-		look_at_tcp(fd, count, out);
+		look_at_tcp(fd, out);
 }
 
 void cn_socket_ask_linger(int fd, struct cn_socket *out)

@@ -18,8 +18,7 @@ struct cn_socket {
 	bool abort_on_close; /* SO_LINGER {on, 0} */
 	int wait_s;          /* SO_LINGER {on, N}: close() waits so long for the peer; 0: not */
 	bool owing;          /* TCP: bytes were given to the kernel that the peer has not acknowledged */
-	uint64_t handed;     /* TCP: bytes given to the kernel so far, SYN and FIN among them; counted only if
-				asked for, or if nothing is owing */
+	uint64_t handed; /* TCP: payload given to the kernel so far, from some start that does not change */
 	uint64_t acked, received; /* TCP: bytes that the peer has acknowledged, and that came from it */
 	int unread, unsent;       /* bytes in the receive queue, bytes not acknowledged: for a record, or 0 */
 };
@@ -32,8 +31,8 @@ bool cn_socket_is(int fd, uint64_t cookie);
 /* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
-/* Looks at fd, which should be the socket `cookie`. `count`: `handed` is needed. */
-void cn_socket_look(int fd, uint64_t cookie, bool count, struct cn_socket *out);
+/* Looks at fd, which should be the socket `cookie`. */
+void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 
 /* What its close() will do: abort_on_close and wait_s. */
 void cn_socket_ask_linger(int fd, struct cn_socket *out);
