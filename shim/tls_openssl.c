@@ -51,8 +51,6 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(info_callback *, SSL_get_info_callback, (const SSL *))                                          \
 	NEED(void, SSL_set_info_callback, (SSL *, info_callback *))                                          \
 	NEED(void, SSL_set_msg_callback, (SSL *, void *))                                                    \
-	NEED(int, SSL_get_rfd, (const SSL *))                                                                \
-	NEED(int, SSL_get_wfd, (const SSL *))                                                                \
 	NEED(size_t, SSL_get_client_random, (const SSL *, unsigned char *, size_t))                          \
 	NEED(size_t, SSL_get_server_random, (const SSL *, unsigned char *, size_t))                          \
 	NEED(uint64_t, BIO_number_written, (BIO *))                                                          \
@@ -61,6 +59,11 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(void, SSL_set0_rbio, (SSL *, BIO *))                                                            \
 	NEED(void, SSL_set0_wbio, (SSL *, BIO *))                                                            \
 	NEED(BIO *, BIO_new, (const void *))                                                                 \
+	NEED(const void *, BIO_s_socket, (void))                                                             \
+	NEED(const void *, BIO_s_fd, (void))                                                                 \
+	NEED(const void *, BIO_s_connect, (void))                                                            \
+	NEED(const void *, BIO_f_buffer, (void))                                                             \
+	NEED(const char *, BIO_method_name, (const BIO *))                                                   \
 	NEED(const void *, BIO_s_mem, (void))                                                                \
 	NEED(BIO *, BIO_new_socket, (int, int))                                                              \
 	NEED(int, BIO_free, (BIO *))                                                                         \
@@ -68,7 +71,6 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(BIO *, BIO_next, (BIO *))                                                                       \
 	NEED(int, BIO_write, (BIO *, const void *, int))                                                     \
 	NEED(long, BIO_ctrl, (BIO *, int, long, void *))                                                     \
-	NEED(int, BIO_method_type, (const BIO *))                                                            \
 	NEED(int, BIO_test_flags, (const BIO *, int))                                                        \
 	NEED(int, ERR_set_mark, (void))                                                                      \
 	NEED(int, ERR_pop_to_mark, (void))                                                                   \
@@ -76,14 +78,19 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(void, BIO_clear_flags, (BIO *, int))                                                            \
 	NEED(void, BIO_set_flags, (BIO *, int))                                                              \
 	MAY(bio_callback *, BIO_get_callback, (const BIO *))                                                 \
+	MAY(void, BIO_set_callback, (BIO *, bio_callback *))                                                 \
+	MAY(void, BIO_set_callback_ex, (BIO *, bio_callback_ex *))                                           \
 	MAY(bio_callback_ex *, BIO_get_callback_ex, (const BIO *))                                           \
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
 
+enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_BIOS };
+
 struct openssl {
 	struct cn_tls tls;
-	int index;          /* of our ex_data in every SSL */
-	BIO *_Atomic spare; /* a memory BIO, NULL while a thread uses it */
+	const char *names[OWN_BIOS]; /* of OpenSSL's own BIOs; NULL: not known */
+	int index;                   /* of our ex_data in every SSL */
+	BIO *_Atomic spare;          /* a memory BIO, NULL while a thread uses it */
 #define NEED(ret, name, params) ret(*name) params;
 #define MAY                     NEED
 	OPENSSL_USES
@@ -117,9 +124,6 @@ enum {
 	BIO_GET_FD = 105,
 	BIO_SHOULD_RETRY = 8,
 	BIO_RETRY_FLAGS = 15,
-	BIO_TYPE_BUFFER = 9 | 0x200,
-	BIO_TYPE_SOURCE_SINK = 0x400,
-	BIO_TYPE_DESCRIPTOR = 0x100,
 };
 
 static struct openssl *of(struct cn_tls *tls)
@@ -129,32 +133,73 @@ static struct openssl *of(struct cn_tls *tls)
 
 /* --- which socket --- */
 
+/* A BIO of the program's own may have any type, OpenSSL's as well (libcurl), hold bytes back and have lost its data by now. It
+ * is known by its name, a copy; that of OpenSSL's own stands in libcrypto. */
+static bool is_a(struct openssl *o, const BIO *bio, enum own_bio which)
+{
+	return bio && o->names[which] && o->BIO_method_name(bio) == o->names[which];
+}
+
+static bool is_socket(struct openssl *o, const BIO *bio)
+{
+	return is_a(o, bio, OWN_SOCKET) || is_a(o, bio, OWN_FD) || is_a(o, bio, OWN_CONNECT);
+}
+
+/* The program watches what goes through this BIO. */
+static bool is_watched(struct openssl *o, const BIO *bio)
+{
+	return (o->BIO_get_callback && o->BIO_get_callback(bio)) ||
+	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
+}
+
+/* Asks one of OpenSSL's own; who watches it does not hear of that. */
+static long ask(struct openssl *o, BIO *bio, int question)
+{
+	bio_callback *callback = o->BIO_get_callback ? o->BIO_get_callback(bio) : NULL;
+	bio_callback_ex *callback_ex = o->BIO_get_callback_ex ? o->BIO_get_callback_ex(bio) : NULL;
+	long answer;
+
+	if (callback && o->BIO_set_callback)
+		o->BIO_set_callback(bio, NULL);
+	if (callback_ex && o->BIO_set_callback_ex)
+		o->BIO_set_callback_ex(bio, NULL);
+	answer = o->BIO_ctrl(bio, question, 0, NULL);
+	if (callback && o->BIO_set_callback)
+		o->BIO_set_callback(bio, callback);
+	if (callback_ex && o->BIO_set_callback_ex)
+		o->BIO_set_callback_ex(bio, callback_ex);
+	return answer;
+}
+
+static int fd_below(struct openssl *o, BIO *bio)
+{
+	while (bio && !is_socket(o, bio))
+		bio = o->BIO_next(bio);
+	return bio ? (int)ask(o, bio, BIO_GET_FD) : -1;
+}
+
 static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *write_fd)
 {
 	struct openssl *o = of(tls);
 
-	/* Without a BIO the question itself leaves an error in the queue. */
-	*read_fd = o->SSL_get_rbio(session) ? o->SSL_get_rfd(session) : -1;
-	*write_fd = o->SSL_get_wbio(session) ? o->SSL_get_wfd(session) : -1;
+	*read_fd = fd_below(o, o->SSL_get_rbio(session));
+	*write_fd = fd_below(o, o->SSL_get_wbio(session));
 }
 
-static bool is_socket(struct openssl *o, BIO *bio)
+/* The socket of which bytes come right after those put into this BIO: itself, or below OpenSSL's own buffers; else NULL.
+ * Other filters may encode, delay or reorder. A buffer passes on what it is asked, so what is below comes first. */
+static BIO *plain_socket(struct openssl *o, BIO *bio, bool *held)
 {
-	int type = bio ? o->BIO_method_type(bio) : 0;
+	BIO *socket = bio;
 
-	return (type & BIO_TYPE_DESCRIPTOR) && (type & BIO_TYPE_SOURCE_SINK);
-}
-
-/* Bytes put into the socket come right after those put into this BIO: a socket, or OpenSSL's own buffer over
- * one. Other filters may encode, delay or reorder. */
-static bool plain_transport(struct openssl *o, BIO *bio, bool *held)
-{
 	*held = false;
-	while (bio && o->BIO_method_type(bio) == BIO_TYPE_BUFFER) {
-		*held |= o->BIO_ctrl(bio, BIO_WPENDING, 0, NULL) > 0;
-		bio = o->BIO_next(bio);
-	}
-	return is_socket(o, bio);
+	while (is_a(o, socket, OWN_BUFFER))
+		socket = o->BIO_next(socket);
+	if (!is_socket(o, socket))
+		return NULL;
+	for (; bio != socket; bio = o->BIO_next(bio))
+		*held |= ask(o, bio, BIO_WPENDING) > 0;
+	return socket;
 }
 
 /* --- facts --- */
@@ -178,18 +223,18 @@ static bool is_resumable(struct openssl *o, SSL *ssl)
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 {
 	struct openssl *o = of(tls);
-	BIO *wbio = o->SSL_get_wbio(session);
+	BIO *wbio = o->SSL_get_wbio(session), *socket;
 	int shutdown = o->SSL_get_shutdown(session);
 
 	*state = (struct cn_tls_state){0};
-	state->plain = plain_transport(o, wbio, &state->held);
-	state->fd = state->plain ? (int)o->BIO_ctrl(wbio, BIO_GET_FD, 0, NULL) : -1;
+	socket = plain_socket(o, wbio, &state->held);
+	state->plain = socket;
+	state->fd = socket ? (int)ask(o, socket, BIO_GET_FD) : -1;
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
-	state->unsupported =
-		!wbio || o->SSL_is_dtls(session) || (o->SSL_is_quic && o->SSL_is_quic(session)) ||
-		(o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
-		/* only a socket has it; a BIO of the program's own may have lost its data by now */
-		(state->plain && o->BIO_ctrl(wbio, BIO_KTLS_SEND, 0, NULL) > 0);
+	state->unsupported = !wbio || o->SSL_is_dtls(session) ||
+			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
+			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
+			     (socket && ask(o, socket, BIO_KTLS_SEND) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
 	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert in clear. */
 	state->unsupported |= state->established && !o->SSL_get_session(session);
@@ -390,13 +435,6 @@ static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
 
 /* --- the program's own SSL_shutdown --- */
 
-/* The program watches what goes through this BIO. */
-static bool is_watched(struct openssl *o, const BIO *bio)
-{
-	return (o->BIO_get_callback && o->BIO_get_callback(bio)) ||
-	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
-}
-
 /* These are undone by an exception or a cancelled thread as well. */
 #define UNDONE_BY(function) __attribute__((cleanup(function)))
 
@@ -553,7 +591,7 @@ static void swap_back(const struct swapped_read *read)
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms)
 {
 	struct openssl *o = of(tls);
-	int fd = o->SSL_get_rfd(ssl), write_fd = o->SSL_get_wfd(ssl);
+	int fd = fd_below(o, o->SSL_get_rbio(ssl)), write_fd = fd_below(o, o->SSL_get_wbio(ssl));
 	UNDONE_BY(swap_back) struct swapped_read read = {.o = o, .ssl = ssl};
 	enum cn_outcome seen = CN_OUT_WANT;
 	struct timespec end;
@@ -634,6 +672,20 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 	return 1;
 }
 
+static void learn_names(struct openssl *o)
+{
+	const void *(*const methods[OWN_BIOS])(void) = {o->BIO_s_socket, o->BIO_s_fd, o->BIO_s_connect,
+							o->BIO_f_buffer};
+
+	for (int i = 0; i < OWN_BIOS; i++) {
+		BIO *bio = o->BIO_new(methods[i]());
+
+		o->names[i] = bio ? o->BIO_method_name(bio) : NULL;
+		if (bio)
+			o->BIO_free(bio);
+	}
+}
+
 /* Where there is no memory: without its functions not even the program's own call could be made. */
 static struct openssl last_resort;
 static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
@@ -668,6 +720,8 @@ struct cn_tls *cn_openssl_prepare(const struct cn_object *home)
 	OPENSSL_USES
 #undef NEED
 #undef MAY
+	if (all)
+		learn_names(o);
 	if (all)
 		o->index = o->CRYPTO_get_ex_new_index(EX_INDEX_SSL, 0, NULL, NULL, forget_copy, forget);
 	o->tls.usable = all && o->index > 0;

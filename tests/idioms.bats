@@ -193,3 +193,32 @@ in_release() {
 		assert_equal "$(in_record verdict peer_end)" 'truncated_by_peer fin'
 	done
 }
+
+# --- BIOs of the program's own ---
+
+@test "descriptor_bio: a BIO that calls itself a descriptor holds ciphertext, and no alert overtakes it" {
+	local how role tls without
+	for how in '' type; do
+		for role in client server; do
+			for tls in 1.2 1.3; do
+				# shellcheck disable=SC2086 # no word where there is none
+				play '' "$role" "$tls" descriptor_bio 10000 $how
+				assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 10000'
+				without=$(sum_of_run)
+				# shellcheck disable=SC2086
+				play "$SHIM" "$role" "$tls" descriptor_bio 10000 $how
+				assert_equal "$(verdict_of "$RESULT") $(field error "$RESULT")" 'truncated null'
+				assert_equal "$(sum_of_run)" "$without"
+			done
+		done
+	done
+}
+
+@test "descriptor_bio: its data is gone before SSL_free: it is asked nothing, and its socket found by the hello" {
+	repairs 'client server' truncated descriptor_bio 10000 gone
+}
+
+@test "watched_end: who watches a socket BIO hears nothing of the library's questions" {
+	repairs 'client server' truncated watched_end
+	assert_regex "$SAID" 'asked 0 times'
+}

@@ -12,6 +12,10 @@ BENIGN=(
 	'SSL_CTX_new_ex         SSL_CTX *(OSSL_LIB_CTX *, const char *, const SSL_METHOD *)'
 	'BIO_new                BIO *(const BIO_METHOD *)'
 	'BIO_s_mem              const BIO_METHOD *(void)'
+	'BIO_s_socket           const BIO_METHOD *(void)'
+	'BIO_s_fd               const BIO_METHOD *(void)'
+	'BIO_s_connect          const BIO_METHOD *(void)'
+	'BIO_f_buffer           const BIO_METHOD *(void)'
 	'SSL_set_msg_callback   void (SSL *, void (*)(int, int, int, const void *, size_t, SSL *, void *))'
 	'gnutls_record_send_range ssize_t (gnutls_session_t, const void *, size_t, const gnutls_range_st *)'
 	# 1.1.1: void *from_d for the address of the copied pointer
@@ -41,8 +45,6 @@ NUMBERS=(
 	'BIO_GET_FD BIO_C_GET_FD'
 	'BIO_SHOULD_RETRY BIO_FLAGS_SHOULD_RETRY'
 	'BIO_RETRY_FLAGS (BIO_FLAGS_RWS|BIO_FLAGS_SHOULD_RETRY)'
-	'BIO_TYPE_BUFFER BIO_TYPE_BUFFER' 'BIO_TYPE_SOURCE_SINK BIO_TYPE_SOURCE_SINK'
-	'BIO_TYPE_DESCRIPTOR BIO_TYPE_DESCRIPTOR' 'BIO_TYPE_SOCKET BIO_TYPE_SOCKET'
 )
 
 HEADERS='#include <errno.h>
