@@ -81,7 +81,7 @@ caught() {
 	mkdir -p "$copy/tests" "$copy/scripts"
 	cp -r "$PROJECT/tests/fuzz" "$PROJECT/tests/report" "$copy/tests"
 	cp -r "$PROJECT/scripts/report" "$copy/scripts"
-	sed 's/"text": {"type": "string",/"text": {"type": ["string", "integer"], "minimum": 0, "maximum": 9,/' \
+	sed 's/"text": {"type": "string",/"text": {"type": ["string", "integer", "null", "boolean"], "minimum": -9, "maximum": 99999,/' \
 		"$PROJECT/scripts/closenotify-record.schema.json" >"$copy/scripts/closenotify-record.schema.json"
 	run "$copy/tests/fuzz/report" 500
 	assert_failure 1
