@@ -116,7 +116,7 @@ static uint32_t take_number(void)
 	return seen.hand;
 }
 
-static void add_hello(const unsigned char *random, const struct cn_carrier *where)
+static void add_random(const unsigned char *random, const struct cn_carrier *where)
 {
 	uint32_t number, *link;
 
@@ -133,6 +133,31 @@ static void add_hello(const unsigned char *random, const struct cn_carrier *wher
 	seen.hellos[number] = (struct hello){.where = *where, .next = *link};
 	memcpy(seen.hellos[number].random, random, CN_RANDOM);
 	*link = number;
+}
+
+/* A HelloRetryRequest is a ServerHello with this random (RFC 8446 4.1.3). The socket's session begins with it, but its own
+ * random comes only with the second one: until then the socket stands for it. */
+static const unsigned char retry_request[CN_RANDOM] = {
+	0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+
+static void add_hello(const unsigned char *random, const struct cn_carrier *where)
+{
+	unsigned char retried[CN_RANDOM];
+	struct cn_carrier first = *where;
+	uint32_t number;
+
+	memcpy(retried, retry_request, sizeof(retried));
+	for (size_t i = 0; i < sizeof(where->cookie); i++)
+		retried[i] ^= (unsigned char)(where->cookie >> (8 * i));
+	if (memcmp(random, retry_request, sizeof(retry_request)) == 0) {
+		add_random(retried, where);
+		return;
+	}
+	number = seen.hellos ? *link_to(retried) : 0;
+	if (number && seen.hellos[number].where.cookie == where->cookie)
+		first.handed = seen.hellos[number].where.handed;
+	add_random(random, &first);
 }
 
 bool cn_seek_find(const unsigned char random[CN_RANDOM], struct cn_carrier *carrier)
