@@ -222,3 +222,61 @@ in_release() {
 	repairs 'client server' truncated watched_end
 	assert_regex "$SAID" 'asked 0 times'
 }
+
+# --- HelloRetryRequest ---
+
+@test "a server that asks its client to try again is found by its second hello" {
+	local style
+	export RUDE=$BUILD/tests/transports OPENSSL_CONF=$BATS_TEST_TMPDIR/retry.cnf
+	cat >"$OPENSSL_CONF" <<-'END'
+		openssl_conf = all
+		[all]
+		ssl_conf = ssl
+		[ssl]
+		system_default = groups
+		[groups]
+		Groups = X25519:P-384
+	END
+	# The server alone knows no group but the one that clients don't guess.
+	sed 's/X25519://' "$OPENSSL_CONF" >"$BATS_TEST_TMPDIR/server.cnf"
+	for style in custom filter pair memory; do
+		retries "$style" '' free_close
+		assert_equal "$(verdict_of "$RESULT")" truncated
+		retries "$style" "$SHIM" free_close
+		assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 20000'
+		retries "$style" "$SHIM" shutdown_free_close
+		assert_equal "$(verdict_of "$RESULT") $(in_record verdict our_end)" 'closed ended close_notify'
+	done
+}
+
+# retries STYLE LIBRARY END: one run of a server of which the judge is the client.
+retries() {
+	local out=$BATS_TEST_TMPDIR/out.$1.$3.${#2} pid word='' port
+	: >"$out"
+	OPENSSL_CONF=$BATS_TEST_TMPDIR/server.cnf CLOSENOTIFY_LOG=json LD_PRELOAD=$2 timeout 60 "$RUDE/transport" 0 1.3 20000 "$1" send \
+		0 "$3" >"$out" 2>&1 3>&- &
+	pid=$!
+	STARTED+=("$pid")
+	until read -r word port <"$out" && [ "$word" = listening ]; do
+		kill -0 "$pid"
+		a_moment
+	done
+	RESULT=$("$JUDGE" client --port "$port" --tls 1.3 --silent-end)
+	wait "$pid"
+	SAID=$(tail -n +2 "$out")
+	echo "$1 $3, ${2:-without}: $RESULT $SAID"
+}
+
+# --- sockets without SO_COOKIE ---
+
+@test "where the kernel does not tell a socket's cookie, its inode tells it" {
+	local tls
+	for tls in 1.2 1.3; do
+		start_judge --tls "$tls" --no-tickets --silent-end
+		SAID=$("$BUILD/tests/no_cookie" env LD_PRELOAD="$SHIM" CLOSENOTIFY_LOG=json "$RUDE/close_then_free" "$JUDGE_PORT" "$tls" 2>&1)
+		assert_equal "$(verdict_of "$(judge_result)") $(in_record verdict)" 'closed repaired'
+		start_judge --tls "$tls" --no-tickets --silent-end
+		"$BUILD/tests/no_cookie" "$RUDE/close_then_free" "$JUDGE_PORT" "$tls"
+		assert_equal "$(verdict_of "$(judge_result)")" truncated
+	done
+}
