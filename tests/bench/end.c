@@ -4,9 +4,10 @@
  *
  * "owed": the last record has just been written, so that the peer may not have it yet.
  *
- * "among N": the program has N other connections, idle.
+ * "among N": the program has N other connections, idle. "beside N": so it has, and a child that was born with them all lives;
+ * then the child ends by _exit(0).
  *
- *     end hand|rude COUNT [owed | among N] */
+ *     end hand|rude COUNT [owed | among N | beside N] */
 #include "bench.h"
 
 static void by_hand(SSL *ssl, int fd)
@@ -21,6 +22,50 @@ static void by_hand(SSL *ssl, int fd)
 	close(fd);
 }
 
+static double end_rudely(SSL *ssl, int fd)
+{
+	double start = now_ns();
+
+	SSL_free(ssl);
+	close(fd);
+	return now_ns() - start;
+}
+
+/* The ends of `count` connections with a child that holds them, and how long that child takes to end. */
+static void beside_child(SSL_CTX *ctx, int port, size_t count, int idle)
+{
+	SSL **sessions = calloc(count, sizeof(SSL *));
+	double *samples = calloc(count, sizeof(*samples)), start;
+	int told[2];
+	pid_t child;
+	char byte;
+
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+
+		sessions[i] = meet(ctx, port, 100, &fd);
+		rude_flushed(fd);
+	}
+	if (pipe(told))
+		rude_fail("pipe");
+	child = fork();
+	if (!child) {
+		if (read(told[0], &byte, 1) != 1)
+			rude_fail("read");
+		_exit(0);
+	}
+	for (size_t i = 0; i < count; i++)
+		samples[i] = end_rudely(sessions[i], SSL_get_fd(sessions[i]));
+	start = now_ns();
+	if (write(told[1], "", 1) != 1)
+		rude_fail("write");
+	rude_wait_for(child);
+	printf("end, beside %d %.0f\nchild, beside %d %.0f\n", idle, quantile(samples, count, 0.5), idle,
+	       now_ns() - start);
+	fflush(stdout);
+	rude_vanish();
+}
+
 int main(int argc, char **argv)
 {
 	size_t count = argc > 2 ? (size_t)atoi(argv[2]) : 1000;
@@ -28,15 +73,18 @@ int main(int argc, char **argv)
 	double *samples = calloc(count, sizeof(*samples));
 	SSL_CTX *ctx, *server;
 	SSL *one, *other;
-	int port, idle = argc > 4 && !strcmp(argv[3], "among") ? atoi(argv[4]) : 0;
+	bool beside = argc > 4 && !strcmp(argv[3], "beside");
+	int port, idle = beside || (argc > 4 && !strcmp(argv[3], "among")) ? atoi(argv[4]) : 0;
 
 	peer_begins(argv);
 	raise_limit();
-	port = start_peer((int)count, true);
+	port = start_peer((int)count, !beside);
 	ctx = cheap_context(false);
 	server = cheap_context(true);
 	for (int i = 0; i < idle; i += 2)
 		meet_over_pair(ctx, server, &one, &other);
+	if (beside)
+		beside_child(ctx, port, count, idle);
 	for (size_t i = 0; i < count; i++) {
 		int fd;
 		SSL *ssl = meet(ctx, port, 100, &fd);
