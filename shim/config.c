@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * Environment to one immutable struct. One table holds the flags: it parses, words the complaint about a bad
+ * Environment and configuration file to one immutable struct. One table holds the flags: it parses both, words the complaint about a bad
  * value, and prints the help. */
 #include "config.h"
 #include "format.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #define MS_MAX 3600000U /* an hour */
 #define DAY    86400U
 #define FD_MAX (1 << 20)
+
+#define CONF      "/etc/closenotify.conf"
+#define CONF_MOST 16384
 
 struct cn_config cn_config = {.mode = CN_MODE_OFF};
 
@@ -130,16 +136,22 @@ static bool parse_destination(const char *value, struct cn_config *config)
 
 static bool parse_log(const char *value, void *into)
 {
-	struct cn_config *config = into;
+	struct cn_config *config = into, parsed = {.log = CN_LOG_NONE};
 	const char *colon = strchr(value, ':');
 	size_t word = colon ? (size_t)(colon - value) : strlen(value);
 	bool text = word == 4 && memcmp(value, "text", 4) == 0;
 
-	if (!text && !(word == 4 && memcmp(value, "json", 4) == 0))
-		return false;
-	if (colon && !parse_destination(colon + 1, config))
-		return false;
-	config->log = text ? CN_LOG_TEXT : CN_LOG_JSON;
+	if (strcmp(value, "off") != 0) {
+		if (!text && !(word == 4 && memcmp(value, "json", 4) == 0))
+			return false;
+		if (colon && !parse_destination(colon + 1, &parsed))
+			return false;
+		parsed.log = text ? CN_LOG_TEXT : CN_LOG_JSON;
+	}
+	config->log = parsed.log;
+	config->log_to = parsed.log_to;
+	config->log_file = parsed.log_file;
+	config->log_fd = parsed.log_fd;
 	return true;
 }
 
@@ -164,8 +176,11 @@ static bool parse_summary(const char *value, void *into)
 	struct cn_config *config = into;
 	unsigned int seconds = 0;
 
-	if (strcmp(value, "off") == 0)
+	if (strcmp(value, "off") == 0) {
+		config->summary = false;
+		config->summary_s = 0;
 		return true;
+	}
 	if (strcmp(value, "exit") != 0 && (!parse_ms(value, &seconds) || !seconds || seconds > DAY))
 		return false;
 	config->summary = true;
@@ -197,11 +212,21 @@ static bool parse_only(const char *value, void *into)
 	return true;
 }
 
+/* Read before all others. */
+static bool parse_conf(const char *value, void *into)
+{
+	(void)value;
+	(void)into;
+	return true;
+}
+
 static const struct option options[] = {
+	{"CLOSENOTIFY_CONF", parse_conf, NULL, "a file", CONF,
+	 "flags for all programs, or some by name: see libclosenotify(7)"},
 	{"CLOSENOTIFY_MODE", parse_mode, &cn_config.mode, "fix, observe, off (or help)", "fix",
 	 "fix: repair; observe: change nothing, log what would be done; off: do nothing"},
 	{"CLOSENOTIFY_LOG", parse_log, &cn_config,
-	 "text or json, and after a colon FILE, fd:N, syslog or journal", "no log",
+	 "off, text or json, and after a colon FILE, fd:N, syslog or journal", "no log",
 	 "one record per connection end, to stderr or as said (in FILE, %p: pid, %n: program)"},
 	{"CLOSENOTIFY_LEVEL", parse_level, &cn_config.level, "ends, calls", "ends",
 	 "calls: log each of the program's calls that has to do with an end as well"},
@@ -225,8 +250,16 @@ static const struct option options[] = {
 
 #define OPTIONS (sizeof(options) / sizeof(*options))
 
+/* What the file says: of each flag the last line that is for this program. */
+static struct {
+	const char *value;
+	unsigned int line;
+} filed[OPTIONS];
+
 static void complain(const struct option *option, const char *value)
 {
+	const char *instead = filed[option - options].value;
+
 	struct cn_text line = {.length = 0};
 
 	cn_put(&line, "closenotify: ");
@@ -236,9 +269,117 @@ static void complain(const struct option *option, const char *value)
 	cn_put(&line, " is not accepted (");
 	cn_put(&line, option->accepted);
 	cn_put(&line, "); taking the default: ");
-	cn_put(&line, option->fallback);
+	cn_put_escaped(&line, instead ? instead : option->fallback, 64);
 	cn_put(&line, "\n");
 	cn_text_write(&line, STDERR_FILENO);
+}
+
+/* --- the file --- */
+
+static const char *conf_path;
+static char conf[CONF_MOST + 1]; /* stays: values point into it */
+
+/* Once: else every program that starts would say it all. */
+static void complain_of_file(unsigned int number, const char *word, const char *why)
+{
+	static bool told;
+	struct cn_text line = {.length = 0};
+
+	if (told)
+		return;
+	told = true;
+	cn_put(&line, "closenotify: ");
+	cn_put_escaped(&line, conf_path, 256);
+	cn_put(&line, ":");
+	if (number) {
+		cn_put_number(&line, number);
+		cn_put(&line, ": ");
+		cn_put_escaped(&line, word, 64);
+	}
+	cn_put(&line, " ");
+	cn_put(&line, why);
+	cn_put(&line, number ? "; the line is left out\n" : "; taking the defaults\n");
+	cn_text_write(&line, STDERR_FILENO);
+}
+
+/* NAME VALUE */
+static void take_line(char *at, unsigned int number)
+{
+	char *value = at + strcspn(at, " \t");
+
+	if (*value)
+		*value++ = '\0';
+	value += strspn(value, " \t");
+	for (size_t i = 1; i < OPTIONS; i++) { /* but CONF itself */
+		if (strcasecmp(options[i].name + strlen("CLOSENOTIFY_"), at) == 0) {
+			filed[i].value = value;
+			filed[i].line = number;
+			return;
+		}
+	}
+	complain_of_file(number, at, "is no flag");
+}
+
+static void take_lines(void)
+{
+	bool meant = true; /* [GLOBS] that match, or none yet */
+	unsigned int number = 0;
+	char *rest = conf, *at;
+
+	while ((at = strsep(&rest, "\n"))) {
+		char *end;
+
+		number++;
+		at += strspn(at, " \t\r");
+		for (end = at + strlen(at); end > at && strchr(" \t\r", end[-1]); end--)
+			end[-1] = '\0';
+		if (*at == '[') {
+			meant = end > at + 2 && end[-1] == ']';
+			if (meant)
+				end[-1] = '\0';
+			if (!meant || !parse_only(at + 1, &meant)) {
+				complain_of_file(number, at, "is not [NAME,...]");
+				meant = false;
+			}
+		} else if (*at && *at != '#' && meant) {
+			take_line(at, number);
+		}
+	}
+}
+
+static void read_file(void)
+{
+	const char *named = getenv(options[0].name);
+	struct stat status;
+	ssize_t length;
+	int fd;
+
+	conf_path = named && *named ? named : CONF;
+	fd = open(conf_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		if (named && *named)
+			complain_of_file(0, NULL, "cannot be read");
+		return;
+	}
+	length = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? read(fd, conf, sizeof(conf)) : -1;
+	close(fd);
+	if (length < 0 || length > CONF_MOST || memchr(conf, 0, (size_t)length)) {
+		complain_of_file(0, NULL,
+				 length < 0           ? "cannot be read"
+				 : length > CONF_MOST ? "is longer than 16384 bytes"
+						      : "is no text");
+		return;
+	}
+	conf[length] = '\0';
+	take_lines();
+	for (size_t i = 1; i < OPTIONS; i++) {
+		if (filed[i].value &&
+		    !(*filed[i].value && options[i].parse(filed[i].value, options[i].into))) {
+			complain_of_file(filed[i].line, *filed[i].value ? filed[i].value : options[i].name,
+					 *filed[i].value ? "is not accepted" : "has no value");
+			filed[i].value = NULL;
+		}
+	}
 }
 
 static void print_help(void)
@@ -275,6 +416,7 @@ void cn_config_read(void)
 	cn_config.mode = CN_MODE_FIX;
 	cn_config.timeout_ms = 30000; /* nginx and httpd linger 30 s in all */
 	cn_config.linger_ms = 5000;   /* nginx: 5 s idle; httpd: 2 s */
+	read_file();
 	for (size_t i = 0; i < OPTIONS; i++) {
 		const char *value = getenv(options[i].name);
 

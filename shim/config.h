@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The environment flags, read once. Invariant: after cn_config_read() nothing here changes any more. */
+ * The flags of the environment and of the configuration file, read once. Invariant: after cn_config_read() nothing here changes any more. */
 #ifndef CN_CONFIG_H
 #define CN_CONFIG_H
 
@@ -36,9 +36,9 @@ struct cn_config {
 
 extern struct cn_config cn_config;
 
-/* Reads the environment and the program's name. Called by the constructor, once, before any other thread
+/* Reads the environment, /etc/closenotify.conf or the file that CLOSENOTIFY_CONF names, and the program's name. Called by the constructor, once, before any other thread
  * exists. Under secure execution (AT_SECURE) it reads nothing and leaves mode off. A bad value costs one line
- * on stderr and leaves the default. */
+ * on stderr and leaves the default; so does the file, whatever is wrong with it. */
 void cn_config_read(void);
 
 #endif

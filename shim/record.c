@@ -11,8 +11,13 @@
 #define WORD_MOST 256 /* bytes of a value, escaped */
 #define TAIL_ROOM (WORD_MOST + 64)
 #define FACILITY  8 /* user */
-#define INFO      6
-#define WARNING   4
+
+#ifndef CN_VERSION /* the Makefile has it */
+#define CN_VERSION "unknown"
+#endif
+
+#define INFO    6
+#define WARNING 4
 
 void cn_record_add(struct cn_record *record, struct cn_field field)
 {
@@ -211,6 +216,7 @@ void cn_record_as_json(const struct cn_record *r, struct cn_text *text)
 	cn_put(text, ",\"pid\":");
 	cn_put_number(text, (uint64_t)getpid());
 	put_pair(text, "program", cn_config.program);
+	put_pair(text, "version", CN_VERSION);
 	put_json_fields(text, r);
 	cn_put(text, "}\n");
 }
@@ -264,6 +270,7 @@ void cn_record_as_journal(const struct cn_record *r, struct cn_text *text)
 	cn_put(text, "\n");
 	put_journal_pair(text, "CLOSENOTIFY_EVENT", r->event);
 	put_journal_pair(text, "CLOSENOTIFY_PROGRAM", cn_config.program);
+	put_journal_pair(text, "CLOSENOTIFY_VERSION", CN_VERSION);
 	for (int i = 0; i < r->count && has_room(text); i++) {
 		const struct cn_field *f = &r->fields[i];
 

@@ -16,7 +16,7 @@ setup_file() {
 
 setup() {
 	local flag
-	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in CONF MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		unset "CLOSENOTIFY_$flag"
 	done
 	PUBLIC=
@@ -75,7 +75,7 @@ hears() {
 
 @test "every flag takes the values it names, silently" {
 	accepts CLOSENOTIFY_MODE fix observe off
-	accepts CLOSENOTIFY_LOG text json "text:$BATS_TEST_TMPDIR/log" "json:$BATS_TEST_TMPDIR/log" text:fd:1 json:syslog text:journal
+	accepts CLOSENOTIFY_LOG off text json "text:$BATS_TEST_TMPDIR/log" "json:$BATS_TEST_TMPDIR/log" text:fd:1 json:syslog text:journal
 	accepts CLOSENOTIFY_LEVEL ends calls
 	accepts CLOSENOTIFY_BACKTRACE off on
 	accepts CLOSENOTIFY_SUMMARY off exit 1 86400
@@ -89,7 +89,7 @@ hears() {
 
 @test "an empty flag is an unset flag" {
 	local flag
-	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in CONF MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		accepts "CLOSENOTIFY_$flag" ''
 	done
 	hears closed CLOSENOTIFY_MODE= CLOSENOTIFY_LOG= CLOSENOTIFY_ONLY= CLOSENOTIFY_EXIT= CLOSENOTIFY_QUIET= C
@@ -97,7 +97,7 @@ hears() {
 
 @test "a bad value costs one line that names the flag, the value and what is accepted" {
 	refuses CLOSENOTIFY_MODE 'fix, observe, off (or help)' fix FIX on 'fix ' 1 fixx
-	refuses CLOSENOTIFY_LOG 'text or json, and after a colon FILE, fd:N, syslog or journal' 'no log' xml text: json: TEXT \
+	refuses CLOSENOTIFY_LOG 'off, text or json, and after a colon FILE, fd:N, syslog or journal' 'no log' xml text: json: TEXT \
 		/tmp/file textfile syslog journal text:fd: text:fd:x text:fd:-1 json:fd:99999999999
 	refuses CLOSENOTIFY_LEVEL 'ends, calls' ends all 1 end
 	refuses CLOSENOTIFY_BACKTRACE 'off, on' off yes 1
@@ -152,11 +152,91 @@ hears() {
 @test "MODE=help lists every flag with what it accepts, and does nothing else" {
 	local flag
 	host CLOSENOTIFY_MODE=help CLOSENOTIFY_LOG=bad
-	for flag in MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
+	for flag in CONF MODE LOG LEVEL BACKTRACE SUMMARY WAIT_MS TIMEOUT_MS LINGER_MS QUIET EXIT ONLY; do
 		assert_equal "$(grep -c "^CLOSENOTIFY_$flag\$" <<<"$stderr")" 1
 	done
-	assert_equal "$(grep -c 'accepted: .*; default: ' <<<"$stderr")" 11
+	assert_equal "$(grep -c 'accepted: .*; default: ' <<<"$stderr")" 12
 	hears truncated CLOSENOTIFY_MODE=help C
+}
+
+# --- the file ---
+
+# conf LINE...: the file that CLOSENOTIFY_CONF names from now on.
+conf() {
+	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/conf"
+	export CLOSENOTIFY_CONF=$BATS_TEST_TMPDIR/conf
+}
+
+@test "a file sets the flags, for all programs or by their names, and the environment goes before it" {
+	conf '# defaults' '' '  Exit   always' "log json:$BATS_TEST_TMPDIR/log" '[curl, wget]' 'mode off'
+	hears closed X3 # always, and taken in any case of letters
+	assert_equal "$(jq -r .program "$BATS_TEST_TMPDIR/log" | sort -u)" plain_client
+	hears truncated CLOSENOTIFY_EXIT=clean X3
+	conf 'mode off' '[plain_*,x]' 'mode fix' 'log text' '[x]' 'log json'
+	hears closed C
+	run cat "$BATS_TEST_TMPDIR/client.err"
+	assert_output --partial 'repaired: closed without SSL_shutdown'
+	hears closed CLOSENOTIFY_LOG=off C
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/client.err")" ''
+	CLIENT=$BATS_TEST_TMPDIR/alias
+	ln -s "$BUILD/tests/plain_client" "$CLIENT"
+	hears truncated C
+	conf "only alias" "wait_ms 5"
+	hears closed C
+	hears truncated CLOSENOTIFY_ONLY=plain C
+}
+
+@test "a file: what is wrong costs one line in all, with its number, and the rest holds" {
+	local line why
+	while IFS='|' read -r line why; do
+		conf 'mode off' "$line" 'only a,,b'
+		host
+		assert_equal "$line: $stderr" "$line: closenotify: $CLOSENOTIFY_CONF:$why; the line is left out"
+	done <<-'END'
+		modee fix|2: modee is no flag
+		conf /etc/other|2: conf is no flag
+		mode|2: CLOSENOTIFY_MODE has no value
+		mode help|2: help is not accepted
+		wait_ms -1|2: -1 is not accepted
+		[]|2: [] is not [NAME,...]
+		[sh|2: [sh is not [NAME,...]
+	END
+	conf 'mode off' $'\e[2J\xff'
+	host
+	assert_equal "$stderr" "closenotify: $CLOSENOTIFY_CONF:2: \u001b[2J\u00ff is no flag; the line is left out"
+	hears truncated C
+	conf 'quiet override'
+	host CLOSENOTIFY_QUIET=bad
+	assert_equal "$stderr" 'closenotify: CLOSENOTIFY_QUIET=bad is not accepted (honour, override); taking the default: override'
+}
+
+@test "a file that is missing, no file, too long or no text: one line, and the defaults" {
+	conf
+	while read -r file why; do
+		host "CLOSENOTIFY_CONF=$file"
+		assert_equal "$stderr" "closenotify: $file: $why; taking the defaults"
+	done <<-END
+		/nonexistent cannot be read
+		$BATS_TEST_TMPDIR cannot be read
+		/dev/null cannot be read
+		$BUILD/libclosenotify.so is longer than 16384 bytes
+	END
+	printf 'mode off\0\n' >"$CLOSENOTIFY_CONF"
+	host
+	assert_equal "$stderr" "closenotify: $CLOSENOTIFY_CONF: is no text; taking the defaults"
+	hears closed C
+}
+
+@test "/etc/closenotify.conf is the default; nothing is said where it is missing" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	[ ! -e /etc/closenotify.conf ] || skip 'this machine has one'
+	mkdir "$BATS_TEST_TMPDIR/etc"
+	cp -a /etc/. "$BATS_TEST_TMPDIR/etc"
+	echo 'mode nonsense' >"$BATS_TEST_TMPDIR/etc/closenotify.conf"
+	# shellcheck disable=SC2016 # for the inner shell
+	run unshare --mount sh -c 'mount --bind "$0" /etc && LD_PRELOAD=$1 exec true' "$BATS_TEST_TMPDIR/etc" "$SHIM"
+	assert_success
+	assert_output 'closenotify: /etc/closenotify.conf:1: nonsense is not accepted; the line is left out'
 }
 
 # --- what they do ---
@@ -361,7 +441,8 @@ make_secure_client() {
 # as_nobody PROGRAM DEEDS: as a user without rights, with one bad flag and a log.
 as_nobody() {
 	start_judge --tls 1.3 --no-tickets
-	setpriv --reuid=65534 --regid=65534 --clear-groups env CLOSENOTIFY_MODE=bad "CLOSENOTIFY_LOG=text:$PUBLIC/log/file" \
+	printf 'level loud\n' >"$PUBLIC/conf"
+	setpriv --reuid=65534 --regid=65534 --clear-groups env CLOSENOTIFY_CONF="$PUBLIC/conf" CLOSENOTIFY_MODE=bad "CLOSENOTIFY_LOG=text:$PUBLIC/log/file" \
 		"$PUBLIC/$1" "$JUDGE_PORT" 1.3 5 "$2" >"$BATS_TEST_TMPDIR/client" 2>"$BATS_TEST_TMPDIR/client.err"
 }
 
@@ -371,6 +452,7 @@ as_nobody() {
 	as_nobody plain tC
 	assert_equal "$(verdict_of "$(judge_result)")" closed
 	assert_regex "$(cat "$BATS_TEST_TMPDIR/client.err")" 'CLOSENOTIFY_MODE=bad is not accepted'
+	assert_regex "$(cat "$BATS_TEST_TMPDIR/client.err")" 'conf:1: loud is not accepted'
 	assert_equal "$(wc -l <"$PUBLIC/log/file")" 1
 	grep -q "is $PUBLIC/log/file" "$BATS_TEST_TMPDIR/client"
 	rm "$PUBLIC/log/file"
@@ -393,7 +475,7 @@ as_nobody() {
 			-e trace=openat,setsockopt,getsockopt,shutdown,sendto,madvise "$PUBLIC/$program" "$JUDGE_PORT" 1.3 5 C \
 			>/dev/null
 	done
-	grep -q "$PUBLIC/log/file" "$BATS_TEST_TMPDIR/plain"
+	grep -q 'openat(.*"file", .*O_CREAT' "$BATS_TEST_TMPDIR/plain"
 	grep -q 'shutdown(.*SHUT_WR' "$BATS_TEST_TMPDIR/plain"
 	run grep -E "$PUBLIC/log|SO_COOKIE|SO_LINGER|TCP_INFO|shutdown\(|MSG_MORE" "$BATS_TEST_TMPDIR/secure"
 	assert_output ''

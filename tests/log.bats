@@ -10,7 +10,7 @@ load helper
 
 CLIENT=$BUILD/tests/plain_client
 
-KEYS='v event time host pid program id role tls local peer sni verdict fault our_end peer_end cause caller did mode action delivery reason sent received unread unacknowledged held age_us ending_us resumable'
+KEYS='v event time host pid program version id role tls local peer sni verdict fault our_end peer_end cause caller did mode action delivery reason sent received unread unacknowledged held age_us ending_us resumable'
 
 setup_file() {
 	make_certs

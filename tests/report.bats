@@ -309,7 +309,7 @@ same() {
 		assert len(rows) == len(ends)
 		text = lambda value: {None: '', True: 'true', False: 'false'}.get(value, value) if type(value) is not int else str(value)
 		for row, end in zip(rows, ends):
-		    assert set(row) == set(end) - {'v', 'event'} | {'backtrace'}
+		    assert set(row) == set(end) - {'v', 'event'} | {'backtrace', 'version'}
 		    assert all(row[key] == text(end.get(key)) for key in row), (row, end)
 	END
 }

@@ -41,7 +41,7 @@ static char *values[OPTIONS]; /* the environment; setenv() would never give memo
 
 static char *given(const char *name)
 {
-	for (size_t i = 0; i < OPTIONS; i++)
+	for (size_t i = 1; i < OPTIONS; i++) /* no file */
 		if (!strcmp(name, options[i].name))
 			return values[i];
 	return NULL;
@@ -76,8 +76,9 @@ static int acceptable(const struct option *option, const char *value)
 
 		return !value[digits] && strtoull(value, NULL, 10) <= 3600000;
 	}
-	if (strpbrk(option->accepted, ":%") || strstr(option->accepted, "globs") ||
-	    strstr(option->accepted, "after") || strstr(option->accepted, "seconds"))
+	if (option->parse == parse_conf || strpbrk(option->accepted, ":%") ||
+	    strstr(option->accepted, "globs") || strstr(option->accepted, "after") ||
+	    strstr(option->accepted, "seconds"))
 		return -1;
 	list = rest = strdup(option->accepted);
 	while ((word = strsep(&rest, ", ()")))
