@@ -14,9 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* glibc 2.32; older ones count as threaded. */
-extern char __libc_single_threaded __attribute__((weak));
-
 #define ONE_RECORD 16384 /* RFC 8446 5.1: the most that fits into a record */
 
 static void remember_state(struct cn_conn *conn, const struct cn_tls_state *state)
@@ -164,7 +161,7 @@ int cn_hold_socket(const struct cn_conn *conn)
 	int copy;
 
 	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn || cn_config.mode != CN_MODE_FIX ||
-	    (&__libc_single_threaded && __libc_single_threaded))
+	    cn_single_threaded())
 		return -1;
 	if (!atomic_load(&high))
 		atomic_store(&high, cn_high_fd());

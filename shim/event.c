@@ -8,7 +8,6 @@
 #include "sink.h"
 #include "usdt.h"
 
-#include <execinfo.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,9 +15,6 @@
 #define FRAMES_MOST 24
 
 __thread const void *cn_caller __attribute__((tls_model("initial-exec")));
-
-/* glibc 2.32 */
-const char *strerrorname_np(int error) __attribute__((weak));
 
 static int64_t now_us(void)
 {
@@ -429,7 +425,7 @@ void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn,
 static void tell_call(const char *id, const char *name, int fd, int64_t took, const void *from, int64_t ret,
 		      int failure, const char *error)
 {
-	const char *word = !failure ? NULL : strerrorname_np ? strerrorname_np(failure) : "unknown";
+	const char *word = failure ? cn_error_name(failure) : NULL;
 	struct cn_record r = begin("call");
 
 	r.phrases[0] = name;

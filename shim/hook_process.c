@@ -22,9 +22,6 @@ __attribute__((visibility("hidden"))) extern long (*cn_real_syscall)(long number
 
 static void at_quick_end(void);
 
-/* glibc 2.32; older ones count as threaded. */
-extern char __libc_single_threaded __attribute__((weak));
-
 /* Before the constructors of everything that is not preloaded. */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -32,6 +29,8 @@ __attribute__((constructor(101))) static void start(void)
 	cn_real_syscall = cn_libc()->syscall;
 	cn_processes_start();
 	cn_config_read();
+	if (!cn_libc_is_glibc())
+		cn_config.mode = CN_MODE_OFF;
 	if (cn_config.mode == CN_MODE_OFF)
 		return;
 	cn_sink_open();
@@ -149,7 +148,7 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 /* A thread that takes a descriptor table of its own is one more who holds what is open now. */
 EXPORT int unshare(int flags)
 {
-	bool holds = flags & CLONE_FILES && !(&__libc_single_threaded && __libc_single_threaded);
+	bool holds = flags & CLONE_FILES && !cn_single_threaded();
 
 	if (!holds || cn_inside || !cn_process_is_real())
 		return cn_libc()->unshare(flags);

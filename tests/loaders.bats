@@ -21,6 +21,7 @@ setup_file() {
 	compile loads loads.c gcc -ldl
 	compile loads.plugin waits.c gcc -shared -fPIC -lssl -lcrypto -lpthread
 	compile dead_frame dead_frame.c gcc -lssl -lcrypto -lpthread
+	compile musl ends.c musl-gcc
 	compile catches.o catches.cpp g++ -c
 	compile unwinds unwinds.c gcc -fexceptions "$LOADERS/catches.o" -lssl -lcrypto -lpthread -lstdc++
 }
@@ -117,4 +118,24 @@ masks() {
 
 @test "where the program has no handler, nobody asks whether this is one" {
 	assert_equal "$(masks "$SHIM")" "$(masks '')"
+}
+
+# --- other libcs ---
+
+@test "no symbol that is younger than glibc 2.28 is needed" {
+	local newest
+	newest=$(readelf --version-info --wide "$SHIM" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
+	assert_equal "$(printf '%s\n' GLIBC_2.28 "$newest" | sort -V | tail -n 1)" GLIBC_2.28
+}
+
+@test "musl: a program starts, forks, and ends as without the library" {
+	local said
+	run "$LOADERS/musl"
+	assert_success
+	said=$output
+	for mode in fix observe; do
+		CLOSENOTIFY_MODE=$mode CLOSENOTIFY_LOG=text LD_PRELOAD=$SHIM run "$LOADERS/musl"
+		assert_success
+		assert_output "$said"
+	done
 }
