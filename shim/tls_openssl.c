@@ -548,28 +548,29 @@ static long ms_until(const struct timespec *end)
 	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
 }
 
-/* Feeds what has arrived to the session and reads it away. The socket is read without blocking into a memory
- * BIO, of which the session takes all: a record that is not complete yet waits inside the session, so the
- * stream stays aligned for the program. Returns SSL_read's outcome. */
-static enum cn_outcome read_away(struct openssl *o, SSL *ssl, BIO *memory, int fd)
+/* Feeds what has arrived to the session until its first byte for the program, which stays there: after its own goodbye a
+ * program may read on (RFC 8446 6.1). The socket is read without blocking into a memory BIO, a byte at a time: so
+ * the session takes all of it, and nothing beyond the record that tells. An end of file it does not get to see. */
+static enum cn_outcome look_ahead(struct openssl *o, SSL *ssl, BIO *memory, int fd)
 {
 	enum cn_outcome seen;
-	char bytes[4096];
 	ssize_t got;
+	char byte;
 	int ret;
 
 	do {
-		ret = o->tls.real.SSL_read(ssl, bytes, sizeof(bytes));
-		if (ret <= 0 && (seen = outcome(&o->tls, ssl, ret)) != CN_OUT_WANT)
+		ret = o->tls.real.SSL_peek(ssl, &byte, 1);
+		if (ret > 0)
+			return CN_OUT_REFUSED;
+		seen = outcome(&o->tls, ssl, ret);
+		if (seen != CN_OUT_WANT)
 			return seen;
-		if (ret <= 0) {
-			got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-			if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-				return CN_OUT_TRUNCATED;
-			if (got < 0)
-				return CN_OUT_WANT;
-			o->BIO_write(memory, bytes, (int)got);
-		}
+		got = recv(fd, &byte, 1, MSG_DONTWAIT);
+		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+			return CN_OUT_TRUNCATED;
+		if (got < 0)
+			return CN_OUT_WANT;
+		o->BIO_write(memory, &byte, 1);
 	} while (true);
 }
 
@@ -609,7 +610,7 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 			return ret;
 		ret = cn_openssl_shutdown(tls, ssl, -1);
 	}
-	if (ret == 1 || (ret < 0 && outcome(tls, ssl, ret) != CN_OUT_WANT))
+	if (ret != 0)
 		return ret;
 
 	read.old = o->SSL_get_rbio(ssl);
@@ -620,7 +621,7 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	o->BIO_up_ref(read.memory);
 	o->SSL_set0_rbio(ssl, read.memory);
 	o->ERR_set_mark();
-	while ((seen = read_away(o, ssl, read.memory, fd)) == CN_OUT_WANT) {
+	while ((seen = look_ahead(o, ssl, read.memory, fd)) == CN_OUT_WANT) {
 		struct pollfd can_read = {.fd = fd, .events = POLLIN};
 		long left = ms_until(&end);
 

@@ -372,11 +372,11 @@ waits_and_says() {
 	waits_and_says 1 shutdown_once_nonblocking
 }
 
-@test "CLOSENOTIFY_WAIT_MS: SSL_shutdown reads away what still arrives before the answer" {
+@test "CLOSENOTIFY_WAIT_MS: SSL_shutdown returns 0 when something else arrives before the answer" {
 	WAIT=50000
 	JUDGE_ARGS=(--send 1000000 --send-when eof)
-	waits_and_says 1 shutdown_once
-	waits_and_says 1 shutdown_once_nonblocking
+	waits_and_says 0 shutdown_once
+	waits_and_says 0 shutdown_once_nonblocking
 }
 
 @test "CLOSENOTIFY_WAIT_MS: SSL_shutdown returns 0 when the peer never answers" {

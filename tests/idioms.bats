@@ -280,3 +280,18 @@ retries() {
 		assert_equal "$(verdict_of "$(judge_result)")" truncated
 	done
 }
+
+# --- CLOSENOTIFY_WAIT_MS ---
+
+@test "reads_after_shutdown: CLOSENOTIFY_WAIT_MS takes not a byte of the answer" {
+	local tls without
+	for tls in 1.2 1.3; do
+		JUDGE_ARGS=(--send 5000000 --send-when eof --tickets 2 --first close_notify)
+		[ "$tls" = 1.3 ] || JUDGE_ARGS=(--send 5000000 --send-when eof --first close_notify)
+		play '' client "$tls" reads_after_shutdown
+		assert_regex "$SAID" '5000000 bytes, .*, then 0, SSL_get_error 6'
+		without=$SAID
+		CLOSENOTIFY_WAIT_MS=50000 play "$SHIM" client "$tls" reads_after_shutdown
+		assert_equal "$SAID" "$without"
+	done
+}
