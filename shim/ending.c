@@ -121,7 +121,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 			      enum cn_cause cause, bool thread_inside, int status)
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
-	bool closes = cause != CN_CAUSE_SSL_FREE && cause != CN_CAUSE_SSL_CLEAR &&
+	bool closes = cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR &&
 		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
 	int64_t surplus = surplus_of(conn, socket);
@@ -176,7 +176,7 @@ int cn_hold_socket(const struct cn_conn *conn)
 /* These say nothing of the descriptor: another thread may close it meanwhile. */
 static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
 {
-	return cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR || cause == CN_CAUSE_EXIT
+	return cause == CN_CAUSE_FREE || cause == CN_CAUSE_CLEAR || cause == CN_CAUSE_EXIT
 		       ? cn_hold_socket(conn)
 		       : -1;
 }
@@ -184,7 +184,7 @@ static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
 /* The goodbye has been said, and the call does not end the descriptor: there is nothing left to do at it. */
 static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
 {
-	return (cause == CN_CAUSE_SSL_FREE || cause == CN_CAUSE_SSL_CLEAR || cause == CN_CAUSE_SHUTDOWN) &&
+	return (cause == CN_CAUSE_FREE || cause == CN_CAUSE_CLEAR || cause == CN_CAUSE_SHUTDOWN) &&
 	       (cn_conn_has(conn, CN_SAID_BY_SHIM) ||
 		(cn_conn_has(conn, CN_SAID) && !cn_conn_has(conn, CN_MATCHED)));
 }
@@ -226,7 +226,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 				       .exit_always = cn_config.exit_always};
 	bool shuts = cause == CN_CAUSE_SHUTDOWN || cause == CN_CAUSE_SHUTDOWN_BOTH;
 	struct cn_manner manner = {.silent = !shuts &&
-					     cause != CN_CAUSE_SSL_CLEAR}; /* else the session goes on */
+					     cause != CN_CAUSE_CLEAR}; /* else the session goes on */
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;

@@ -292,8 +292,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_word(&r, "fault", cn_fault_word(j->fault));
 	add_word(&r, "our_end", cn_wire_end_word(j->our_end));
 	add_word(&r, "peer_end", cn_wire_end_word(j->peer_end));
-	add_word(&r, "cause",
-		 end->cause == CN_CAUSE_SSL_FREE ? conn->tls->ops->frees : cn_cause_word(end->cause));
+	add_word(&r, "cause", cn_event_cause_word(conn, end->cause));
 	add_code(&r, "caller", by);
 	add_word(&r, "did", deed(conn));
 	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
@@ -310,6 +309,13 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_flag(&r, "resumable", resumable(conn, end, j));
 	add_backtrace(&r, by);
 	cn_sink_write(&r);
+}
+
+const char *cn_event_cause_word(const struct cn_conn *conn, enum cn_cause cause)
+{
+	return cause == CN_CAUSE_FREE    ? conn->tls->ops->frees
+	       : cause == CN_CAUSE_CLEAR ? conn->tls->ops->clears
+					 : cn_cause_word(cause);
 }
 
 void cn_event_end(struct cn_conn *conn, const struct cn_end *end)

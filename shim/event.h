@@ -24,6 +24,9 @@ void cn_event_start(void);
  * handlers. */
 void cn_event_end(struct cn_conn *conn, const struct cn_end *end);
 
+/* The log's word for what ended it: of a session's end, the library's name of that call. */
+const char *cn_event_cause_word(const struct cn_conn *conn, enum cn_cause cause);
+
 /* How it went on with a socket that was kept open after the program's close. */
 enum cn_after {
 	CN_AFTER_NOTHING, /* it goes on */

@@ -7,13 +7,25 @@
 
 #include <string.h>
 
+/* Left when its scope is, also by an exception or a cancelled thread. */
 struct call {
 	const struct cn_libgnutls *real; /* NULL: there is no libgnutls */
 	struct cn_gnutls *g;             /* NULL: let it pass */
-	struct cn_conn *conn;            /* NULL: let it pass */
+	struct cn_stay stay;             /* its connection: NULL: let it pass */
 	bool counted;
 	struct cn_gnutls *before;
 };
+
+#define CALL struct call __attribute__((cleanup(leave)))
+
+static inline void leave(const struct call *call)
+{
+	if (call->counted)
+		cn_gnutls_push_over(call->g, call->before);
+	if (call->stay.conn && call->g->doomed)
+		cn_conn_note(call->stay.conn, CN_FATAL);
+	cn_session_stay_over(&call->stay);
+}
 
 /* Without a session of ours to tell: the only one, or that of the caller. */
 static struct cn_tls *library_of(const void *caller)
@@ -47,24 +59,13 @@ static struct call enter(gnutls_session_t session, const void *caller)
 
 	if (!g)
 		return call;
-	call.conn = cn_session_met(g->tls, session, g->conn);
-	if (call.conn)
-		cn_conn_enter(call.conn);
+	call.stay.conn = cn_session_met(g->tls, session, g->conn);
+	if (call.stay.conn)
+		cn_conn_enter(call.stay.conn);
 	call.counted = g->push || g->vec_push;
 	if (call.counted)
 		call.before = cn_gnutls_push_begin(g, CN_GNUTLS_COUNTED, -1);
 	return call;
-}
-
-static void leave(const struct call *call, bool told, bool ok, int ret, size_t length)
-{
-	if (call->counted)
-		cn_gnutls_push_over(call->g, call->before);
-	if (!call->conn)
-		return;
-	if (told)
-		cn_session_left(call->conn, call->g->session, ok, ret, length);
-	cn_conn_leave(call->conn);
 }
 
 static void note_busy(struct cn_gnutls *g, uint32_t what, bool busy)
@@ -87,13 +88,16 @@ static bool is_again(long ret)
 #define SHELL(type, name, params, arguments, asked, succeeded, length, then)                                 \
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
-		struct call call = enter(session, CALLER);                                                   \
+		CALL call = enter(session, CALLER);                                                          \
 		type ret = CN_GNUTLS_E_INTERNAL;                                                             \
                                                                                                              \
+		call.stay.begun = (size_t)(length) > 0 ? CN_WRITE_PENDING : 0;                               \
 		if (__builtin_expect(call.real && call.real->name, 1))                                       \
 			ret = call.real->name arguments;                                                     \
+		call.stay.begun = 0;                                                                         \
 		then;                                                                                        \
-		leave(&call, asked, succeeded, (int)ret, length);                                            \
+		if (call.stay.conn && (asked))                                                               \
+			cn_session_left(call.stay.conn, session, succeeded, (int)ret, length);               \
 		return ret;                                                                                  \
 	}
 
@@ -102,7 +106,7 @@ static bool is_again(long ret)
 /* gnutls_record_send(session, NULL, 0) goes on with the write that met E_AGAIN. */
 static size_t length_of(const struct call *call, size_t length)
 {
-	struct cn_conn *conn = call->conn;
+	struct cn_conn *conn = call->stay.conn;
 
 	if (length || !conn || !cn_conn_has(conn, CN_WRITE_PENDING))
 		return length;
@@ -161,15 +165,15 @@ SHELL(int, gnutls_session_key_update, (gnutls_session_t session, unsigned int fl
 SHELL(int, gnutls_session_ticket_send, (gnutls_session_t session, unsigned int count, unsigned int flags),
       (session, count, flags), true, ret == 0, 0, note_busy(call.g, CN_GNUTLS_TICKETS, is_again(ret)))
 
-static void note_fatal(struct cn_conn *conn)
+static void note_fatal(struct cn_gnutls *g)
 {
-	if (conn)
-		cn_conn_note(conn, CN_FATAL);
+	if (g)
+		g->doomed = true;
 }
 
 /* It refuses what has no alert. */
 SHELL(int, gnutls_alert_send_appropriate, (gnutls_session_t session, int error), (session, error), true,
-      ret == 0, 0, if (ret != CN_GNUTLS_E_INVALID_REQUEST) note_fatal(call.conn))
+      ret == 0, 0, if (ret != CN_GNUTLS_E_INVALID_REQUEST) note_fatal(call.g))
 
 /* --- the program's own goodbye --- */
 
@@ -213,35 +217,53 @@ static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct
 	}
 }
 
-/* gnutls_bye refuses hardly anything, and the library's own push function raises SIGPIPE. */
-static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct goodbye *goodbye)
+/* What stands in for the session's own while it says goodbye. */
+struct transport {
+	struct cn_gnutls *g, *before; /* NULL: nothing */
+	int copy;                     /* of the socket, or -1 */
+};
+
+static void give_back(const struct transport *transport)
 {
+	if (transport->g)
+		cn_gnutls_push_over(transport->g, transport->before);
+	if (transport->copy >= 0)
+		cn_copy_over(transport->copy);
+}
+
+/* gnutls_bye refuses hardly anything, and the library's own push function raises SIGPIPE. */
+static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct goodbye *goodbye)
+{
+	struct cn_conn *conn = stay->conn;
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
 	struct cn_guard guard = cn_guard_enter();
 	bool fixes = cn_config.mode == CN_MODE_FIX, doomed = cn_conn_has(conn, CN_FATAL | CN_TRUNCATED);
 	bool first = !cn_conn_has(conn, CN_SAID);
-	struct cn_gnutls *replaced = NULL;
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
+	struct transport transport __attribute__((cleanup(give_back))) = {.copy = -1};
 	bool known, gone, plain, over, heard = false;
-	int copy = -1, ret;
+	int ret;
 
 	g->tls->ops->look(g->tls, g->session, &before);
 	known = cn_follow(conn, before.fd);
 	plain = before.plain && !before.unsupported;
 	if (known && plain && first)
-		copy = cn_hold_socket(conn);
+		transport.copy = cn_hold_socket(conn);
 	if (known)
-		socket = cn_bound_socket(conn, copy);
+		socket = cn_bound_socket(conn, transport.copy);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown && plain;
 	over = cn_conn_has(conn, CN_SAID_BY_SHIM) && !gone;
+	stay->begun = first ? CN_TRIED : 0; /* never a second alert */
 	cn_guard_leave(guard);
-	if (fixes && (plain || over))
-		replaced = cn_gnutls_push_begin(g,
-						gone   ? CN_GNUTLS_NOWHERE
-						: over ? CN_GNUTLS_DROPPED
-						       : CN_GNUTLS_QUIETLY,
-						copy);
+	if (fixes && (plain || over)) {
+		transport.before = cn_gnutls_push_begin(g,
+							gone   ? CN_GNUTLS_NOWHERE
+							: over ? CN_GNUTLS_DROPPED
+							       : CN_GNUTLS_QUIETLY,
+							transport.copy);
+		transport.g = g;
+	}
 	ret = say(real, g->session, goodbye);
 	if (cn_config.wait_ms && fixes && plain && !gone && !goodbye->alone) {
 		int error = errno;
@@ -250,13 +272,12 @@ static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct g
 		errno = error;
 	}
 	guard = cn_guard_enter();
-	if (fixes && (plain || over))
-		cn_gnutls_push_over(g, replaced);
+	stay->begun = 0;
 	if (ret == 0 && first && plain && !before.held && !cn_conn_has(conn, CN_WRITE_PENDING) &&
 	    socket.tcp && !socket.owing)
-		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
-	if (copy >= 0)
-		cn_copy_over(copy);
+		cn_socket_handed(transport.copy >= 0 ? transport.copy : conn->fd, &conn->goodbye);
+	give_back(&transport);
+	transport = (struct transport){.copy = -1};
 	errno = guard.error;
 	if (heard)
 		cn_conn_note(conn, CN_PEER_CLOSED);
@@ -266,29 +287,25 @@ static int say_tracked(struct cn_gnutls *g, struct cn_conn *conn, const struct g
 	return ret;
 }
 
-static int say_goodbye(const struct call *call, gnutls_session_t session, const struct goodbye *goodbye,
+static int say_goodbye(struct call *call, gnutls_session_t session, const struct goodbye *goodbye,
 		       const void *caller, const char *name)
 {
 	struct cn_call told;
 	int ret;
 
-	if (!call->conn) {
-		ret = say(call->real, session, goodbye);
-		leave(call, false, true, ret, 0);
-		return ret;
-	}
-	cn_call_begin(&told, caller, name, call->conn, call->conn->fd);
-	ret = say_tracked(call->g, call->conn, goodbye);
+	if (!call->stay.conn)
+		return say(call->real, session, goodbye);
+	cn_call_begin(&told, caller, name, call->stay.conn, call->stay.conn->fd);
+	ret = say_tracked(call->g, &call->stay, goodbye);
 	if (told.name)
 		cn_call_end(&told, ret,
 			    ret < 0 ? call->g->tls->ops->error_word(call->g->tls, session, ret) : NULL);
-	leave(call, false, true, ret, 0);
 	return ret;
 }
 
 EXPORT int gnutls_bye(gnutls_session_t session, unsigned int how)
 {
-	struct call call = enter(session, CALLER);
+	CALL call = enter(session, CALLER);
 
 	if (!call.real)
 		return CN_GNUTLS_E_INTERNAL;
@@ -297,18 +314,21 @@ EXPORT int gnutls_bye(gnutls_session_t session, unsigned int how)
 
 EXPORT int gnutls_alert_send(gnutls_session_t session, unsigned int level, unsigned int alert)
 {
-	struct call call = enter(session, CALLER);
+	CALL call = enter(session, CALLER);
 	int ret;
 
 	if (!call.real)
 		return CN_GNUTLS_E_INTERNAL;
-	if (call.conn && level == AL_WARNING && alert == A_CLOSE_NOTIFY) /* SChannel under Wine says it so */
+	if (call.stay.conn && level == AL_WARNING &&
+	    alert == A_CLOSE_NOTIFY) /* SChannel under Wine says it so */
 		return say_goodbye(&call, session, &(struct goodbye){.alone = true}, CALLER,
 				   "gnutls_alert_send");
 	ret = call.real->gnutls_alert_send(session, level, alert);
 	if (level == AL_FATAL)
-		note_fatal(call.conn);
-	leave(&call, true, ret == 0, ret, 0);
+		note_fatal(call.g);
+	if (call.stay.conn &&
+	    ret < 0) /* that it goes out says nothing of the session: it does after fatal errors */
+		cn_session_left(call.stay.conn, session, false, ret, 0);
 	return ret;
 }
 
@@ -336,7 +356,7 @@ EXPORT void gnutls_deinit(gnutls_session_t session)
 	struct cn_call told = {.name = NULL};
 
 	if (call.g && call.g->conn)
-		cn_session_ends(&told, CALLER, call.g->conn, CN_CAUSE_SSL_FREE, call.g->tls->ops->frees);
+		cn_session_ends(&told, CALLER, call.g->conn, CN_CAUSE_FREE);
 	if (g)
 		cn_gnutls_forget(g);
 	if (call.real)

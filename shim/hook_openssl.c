@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Shells around libssl. Invariant: decides nothing; tells conn what a call did, calls the real function of
+ * Shells around libssl. Invariant: decides nothing; tells session.c what a call did, calls the real function of
  * the caller's own libssl, and keeps errno and OpenSSL's error queue as that left them. */
-#include "config.h"
-#include "ending.h"
-#include "event.h"
-#include "hook.h"
+#include "session.h"
 
 #include <stddef.h>
 
@@ -12,25 +9,6 @@ struct call {
 	struct cn_tls *tls;
 	struct cn_conn *conn; /* NULL: let it pass */
 };
-
-/* In a call on a session: left when its scope is, also by an exception or a cancelled thread. A jump (longjmp) is not noticed. */
-struct stay {
-	struct cn_conn *conn; /* NULL: none */
-	uint32_t begun;       /* what is true of the connection if the real call does not return */
-};
-
-#define STAY struct stay __attribute__((cleanup(leave)))
-
-static inline __attribute__((always_inline)) void leave(const struct stay *stay)
-{
-	if (!stay->conn)
-		return;
-	if (stay->begun) {
-		stay->conn->unfinished = 0;
-		cn_conn_note(stay->conn, stay->begun);
-	}
-	cn_conn_leave(stay->conn);
-}
 
 #define RECEIVED_SHUTDOWN 2 /* SSL_RECEIVED_SHUTDOWN */
 
@@ -50,112 +28,15 @@ static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 
 /* --- the session's connection --- */
 
-/* A session that writes into anything but a socket: its hello will tell. Before each call until it is established. */
-static void seek_socket(struct cn_conn *conn, SSL *ssl)
-{
-	struct cn_tls_state state;
-
-	if (cn_conn_has(conn, CN_ESTABLISHED | CN_SEEKING))
-		return;
-	conn->tls->ops->look(conn->tls, ssl, &state);
-	if (state.plain || state.unsupported || state.established)
-		return;
-	conn->produced = state.produced;
-	cn_conn_note(conn, CN_SEEKING);
-	cn_seek_begins();
-}
-
-static void found_socket(struct cn_conn *conn, SSL *ssl)
-{
-	unsigned char random[CN_RANDOM];
-	struct cn_carrier carrier;
-
-	if (conn->tls->ops->hello_random(conn->tls, ssl, random) && cn_seek_find(random, &carrier) &&
-	    cn_socket_cookie(carrier.fd) == carrier.cookie) {
-		cn_end_replaced(carrier.fd, conn);
-		cn_conn_bind(conn, carrier.fd, carrier.fd, carrier.cookie);
-		cn_event_label(conn, carrier.fd);
-		conn->handed = carrier.handed - conn->produced;
-		cn_conn_note(conn, CN_MATCHED);
-	}
-	cn_conn_seek_over(conn);
-}
-
-/* A session may be bound to another socket before its handshake is done (SSL_set_fd, STARTTLS, reuse). */
-static void bind_session(struct cn_conn *conn, SSL *ssl)
-{
-	int read_fd, fd;
-	uint64_t cookie;
-
-	seek_socket(conn, ssl);
-	conn->tls->ops->descriptors(conn->tls, ssl, &read_fd, &fd);
-	if (fd < 0 || cn_tracked(fd) == CN_FD_RESERVED)
-		return;
-	if (fd == conn->fd && cn_conn_at(fd) == conn && conn->read_fd >= 0 && cn_socket_is(fd, conn->cookie))
-		return;
-	cookie = cn_socket_cookie(fd);
-	if (!cookie)
-		return;
-	cn_end_replaced(fd, conn);
-	cn_conn_bind(conn, fd, read_fd, cookie);
-	cn_event_label(conn, fd);
-}
-
-/* `conn`: what stands at its descriptor already, or NULL. */
-static struct cn_conn *tie(struct cn_conn *conn, struct cn_tls *tls, SSL *ssl)
-{
-	if (!conn)
-		conn = cn_conn_new(tls, ssl);
-	if (conn && !tls->ops->set_conn(tls, ssl, conn)) {
-		cn_conn_session_gone(conn);
-		conn = NULL;
-	}
-	return conn;
-}
-
-static struct cn_conn *meet(struct cn_tls *tls, SSL *ssl)
-{
-	struct cn_guard guard = cn_guard_enter();
-	struct cn_conn *conn;
-	int read_fd, fd;
-
-	tls->ops->descriptors(tls, ssl, &read_fd, &fd);
-	conn = tie(cn_conn_at(fd) ? cn_conn_adopt(fd, cn_socket_cookie(fd), tls, ssl) : NULL, tls, ssl);
-	if (conn)
-		bind_session(conn, ssl);
-	cn_guard_leave(guard);
-	return conn;
-}
-
-static __attribute__((noinline)) struct cn_conn *look_closer(struct cn_tls *tls, SSL *ssl,
-							     struct cn_conn *conn)
-{
-	struct cn_guard guard;
-
-	if (!conn)
-		return meet(tls, ssl);
-	if (conn->process != cn_process() || !ssl)
-		return NULL; /* from before a fork: not ours */
-	guard = cn_guard_enter();
-	bind_session(conn, ssl);
-	cn_guard_leave(guard);
-	return conn;
-}
-
 static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
 {
-	struct cn_conn *conn;
-
-	if (cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF || !ssl)
+	if (cn_session_passes() || !ssl)
 		return NULL;
 	if (__builtin_expect(!tls->usable, 0)) {
 		cn_event_unusable(tls);
 		return NULL;
 	}
-	conn = cn_openssl_conn(tls, ssl);
-	if (__builtin_expect(conn && cn_conn_has(conn, CN_ESTABLISHED) && conn->process == cn_process(), 1))
-		return conn;
-	return look_closer(tls, ssl, conn);
+	return cn_session_met(tls, ssl, cn_openssl_conn(tls, ssl));
 }
 
 /* --- calls that move bytes --- */
@@ -194,106 +75,6 @@ static inline __attribute__((always_inline)) struct call enter(SSL *ssl, const v
 	return call;
 }
 
-static bool is_end(enum cn_outcome outcome)
-{
-	return outcome == CN_OUT_CLOSED || outcome == CN_OUT_TRUNCATED || outcome == CN_OUT_FATAL;
-}
-
-/* How it was truncated, as long as errno and the session still tell. */
-static uint32_t truncation(struct cn_conn *conn, SSL *ssl, int error)
-{
-	struct cn_tls_state state;
-
-	if (error == ECONNRESET) /* EPIPE may be the program's own shutdown() */
-		return CN_PEER_RESET;
-	conn->tls->ops->look(conn->tls, ssl, &state);
-	return state.unread ? CN_MID_RECORD : 0;
-}
-
-/* `length`: of the write that failed, 0 for all other calls. `name`: NULL for a call that is told by itself. */
-static void note_failure(struct cn_conn *conn, SSL *ssl, int ret, size_t length, const char *name)
-{
-	struct cn_guard guard = cn_guard_enter();
-	enum cn_outcome outcome;
-
-	errno = guard.error;
-	outcome = conn->tls->ops->outcome(conn->tls, ssl, ret);
-	switch (outcome) {
-	case CN_OUT_WANT:
-	case CN_OUT_WANT_WRITE:
-		if (!length)
-			break;
-		cn_conn_note(conn, CN_WRITE_PENDING);
-		conn->unfinished = outcome == CN_OUT_WANT_WRITE && length < UINT32_MAX ? (uint32_t)length : 0;
-		break;
-	case CN_OUT_CLOSED:
-		if (!cn_conn_has(conn, CN_MARKED)) /* else it was not read */
-			cn_conn_note(conn, CN_PEER_CLOSED);
-		break;
-	case CN_OUT_TRUNCATED:
-		if (guard.error == EPIPE && cn_conn_has(conn, CN_FIN_SENT))
-			break; /* by the program's own shutdown() */
-		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, ssl, guard.error));
-		break;
-	case CN_OUT_FATAL:
-		cn_conn_note(conn, CN_FATAL | (length ? CN_WRITE_PENDING : 0U));
-		if (length)
-			conn->unfinished = 0;
-		break;
-	case CN_OUT_REFUSED:
-		break;
-	}
-	if (is_end(outcome)) {
-		cn_event_sign(conn);
-		if (name)
-			cn_event_moved(conn, name, ret, conn->tls->ops->error_word(conn->tls, ssl, ret),
-				       guard.error);
-	}
-	cn_guard_leave(guard);
-}
-
-static __attribute__((noinline)) void note_call(struct cn_conn *conn, SSL *ssl, bool ok, int ret,
-						size_t length)
-{
-	if (!ok)
-		note_failure(conn, ssl, ret, length,
-			     !cn_conn_has(conn, CN_ESTABLISHED) ? "handshake"
-			     : length                           ? "write"
-								: "read");
-	else /* After a fatal alert no call succeeds: an error that a success follows was survived. */
-		atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_FATAL | (length ? CN_WRITE_PENDING : 0U)));
-	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED)) {
-		struct cn_guard guard = cn_guard_enter();
-		struct cn_tls_state state;
-
-		conn->tls->ops->look(conn->tls, ssl, &state);
-		if (state.established && cn_conn_has(conn, CN_SEEKING))
-			found_socket(conn, ssl);
-		else if (state.established && conn->fd < 0) /* BIO_s_connect has its socket only now */
-			bind_session(conn, ssl);
-		if (state.established) {
-			cn_conn_note(conn, CN_ESTABLISHED);
-			cn_event_established(conn, &state);
-			cn_event_moved(conn, "handshake", ret, NULL, 0);
-		}
-		cn_guard_leave(guard);
-	}
-	if (conn->share)
-		cn_share_speak(conn->share);
-}
-
-/* `ok`: the call succeeded; `ret`: what SSL_get_error wants to see; `length`: of a write, SIZE_MAX if it is
- * not known, 0 for all other calls. */
-static inline void note(struct call call, SSL *ssl, bool ok, int ret, size_t length)
-{
-	struct cn_conn *conn = call.conn;
-
-	if (conn && __builtin_expect(!ok || conn->share || !cn_conn_has(conn, CN_ESTABLISHED) ||
-					     cn_conn_has(conn, CN_WRITE_PENDING | CN_FATAL),
-				     0))
-		note_call(conn, ssl, ok, ret, length);
-}
-
 /* A shell: `asked` is not 0 (a read of no bytes "fails" without meaning anything); `missing` is what a failing call returns; it
  * is given when no libssl can be found for the caller.
  */
@@ -301,7 +82,7 @@ static inline void note(struct call call, SSL *ssl, bool ok, int ret, size_t len
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
 		struct call call = enter(ssl, CALLER);                                                       \
-		STAY stay = {call.conn, 0};                                                                  \
+		CN_STAY stay = {call.conn, 0};                                                               \
 		type ret;                                                                                    \
                                                                                                              \
 		if (__builtin_expect(!call.tls || !call.tls->real.name, 0))                                  \
@@ -309,8 +90,8 @@ static inline void note(struct call call, SSL *ssl, bool ok, int ret, size_t len
 		stay.begun = (size_t)(length) > 0 ? CN_WRITE_PENDING : 0;                                    \
 		ret = call.tls->real.name arguments;                                                         \
 		stay.begun = 0;                                                                              \
-		if (asked)                                                                                   \
-			note(call, ssl, succeeded, (int)ret, length);                                        \
+		if (call.conn && (asked))                                                                    \
+			cn_session_left(call.conn, ssl, succeeded, (int)ret, length);                        \
 		return ret;                                                                                  \
 	}
 
@@ -343,7 +124,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 {
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
-		note_failure(conn, ssl, ret, 0, NULL);
+		cn_session_failed(conn, ssl, ret, 0, NULL);
 	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* nothing was sent, whatever the library believes */
@@ -378,7 +159,7 @@ static void drop_copy(const int *copy)
 		cn_copy_over(*copy);
 }
 
-static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct stay *stay)
+static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 {
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_conn *conn = stay->conn;
@@ -430,7 +211,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct stay *stay)
 EXPORT int SSL_shutdown(SSL *ssl)
 {
 	struct call call = enter(ssl, CALLER);
-	STAY stay = {call.conn, 0};
+	CN_STAY stay = {call.conn, 0};
 	struct cn_call told;
 	int ret;
 
@@ -485,25 +266,20 @@ static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause caus
 	if (!ssl || cn_inside || cn_confined || !tls->usable || cn_config.mode == CN_MODE_OFF)
 		return NULL;
 	conn = cn_openssl_conn(tls, ssl);
-	if (!conn || (cause == CN_CAUSE_SSL_FREE && !last_reference(conn)))
+	if (!conn || (cause == CN_CAUSE_FREE && !last_reference(conn)))
 		return NULL;
 	/* Every handshake begins with libssl's own SSL_clear: nothing has begun yet that could end. */
-	return cause == CN_CAUSE_SSL_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) ? NULL : conn;
+	return cause == CN_CAUSE_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) ? NULL : conn;
 }
 
 static void end_session(struct cn_call *call, const void *caller, struct cn_tls *tls, SSL *ssl,
 			enum cn_cause cause)
 {
 	struct cn_conn *conn = ended_by(tls, ssl, cause);
-	struct cn_guard guard;
 
 	call->name = NULL;
-	if (!conn)
-		return;
-	cn_call_begin(call, caller, cn_cause_word(cause), conn, conn->fd);
-	guard = cn_guard_enter();
-	cn_end_session(conn, cause);
-	cn_guard_leave(guard);
+	if (conn)
+		cn_session_ends(call, caller, conn, cause);
 }
 
 EXPORT void SSL_free(SSL *ssl)
@@ -513,7 +289,7 @@ EXPORT void SSL_free(SSL *ssl)
 
 	if (!tls)
 		return;
-	end_session(&call, CALLER, tls, ssl, CN_CAUSE_SSL_FREE);
+	end_session(&call, CALLER, tls, ssl, CN_CAUSE_FREE);
 	tls->real.SSL_free(ssl);
 	cn_call_end(&call, 0, NULL);
 }
@@ -522,7 +298,7 @@ EXPORT void SSL_free(SSL *ssl)
 static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
 {
 	struct cn_guard guard = cn_guard_enter();
-	struct cn_conn *conn = cn_openssl_conn(tls, ssl) ? NULL : tie(NULL, tls, ssl);
+	struct cn_conn *conn = cn_openssl_conn(tls, ssl) ? NULL : cn_session_new(tls, ssl);
 
 	if (conn)
 		atomic_store(&conn->session_refs, holders);
@@ -532,14 +308,14 @@ static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
 EXPORT int SSL_clear(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
-	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_SSL_CLEAR) : NULL;
+	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_CLEAR) : NULL;
 	uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;
 	struct cn_call call;
 	int ret;
 
 	if (!tls)
 		return 0;
-	end_session(&call, CALLER, tls, ssl, CN_CAUSE_SSL_CLEAR);
+	end_session(&call, CALLER, tls, ssl, CN_CAUSE_CLEAR);
 	ret = cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
 	if (holders)
 		keep_holders(tls, ssl, holders);

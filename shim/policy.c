@@ -163,8 +163,8 @@ const char *cn_reason_word(enum cn_reason reason)
 const char *cn_cause_word(enum cn_cause cause)
 {
 	static const char *const words[CN_CAUSE_COUNT] = {
-		[CN_CAUSE_SSL_FREE] = "SSL_free",
-		[CN_CAUSE_SSL_CLEAR] = "SSL_clear",
+		[CN_CAUSE_FREE] = "free",
+		[CN_CAUSE_CLEAR] = "clear",
 		[CN_CAUSE_SHUTDOWN] = "shutdown",
 		[CN_CAUSE_SHUTDOWN_BOTH] = "shutdown",
 		[CN_CAUSE_CLOSE] = "close",

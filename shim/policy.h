@@ -8,8 +8,8 @@
 
 /* The program's call that ends the connection, or a part of it. */
 enum cn_cause {
-	CN_CAUSE_SSL_FREE,
-	CN_CAUSE_SSL_CLEAR,
+	CN_CAUSE_FREE,
+	CN_CAUSE_CLEAR,
 	CN_CAUSE_SHUTDOWN,      /* shutdown(fd, SHUT_WR) */
 	CN_CAUSE_SHUTDOWN_BOTH, /* shutdown(fd, SHUT_RDWR) */
 	CN_CAUSE_CLOSE,

@@ -71,6 +71,11 @@ static struct cn_conn *tie(struct cn_conn *conn, struct cn_tls *tls, void *sessi
 	return conn;
 }
 
+struct cn_conn *cn_session_new(struct cn_tls *tls, void *session)
+{
+	return tie(NULL, tls, session);
+}
+
 static struct cn_conn *meet(struct cn_tls *tls, void *session)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -194,12 +199,11 @@ void cn_session_told(struct cn_conn *conn, void *session, bool ok, int ret, size
 
 /* --- ended --- */
 
-void cn_session_ends(struct cn_call *call, const void *caller, struct cn_conn *conn, enum cn_cause cause,
-		     const char *name)
+void cn_session_ends(struct cn_call *call, const void *caller, struct cn_conn *conn, enum cn_cause cause)
 {
 	struct cn_guard guard;
 
-	cn_call_begin(call, caller, name, conn, conn->fd);
+	cn_call_begin(call, caller, cn_event_cause_word(conn, cause), conn, conn->fd);
 	guard = cn_guard_enter();
 	cn_end_session(conn, cause);
 	cn_guard_leave(guard);

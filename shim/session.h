@@ -15,6 +15,30 @@ static inline bool cn_session_passes(void)
 	return cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF;
 }
 
+/* In a call on a session (cn_conn_enter): left when its scope is, also by an exception or a cancelled thread. A jump (longjmp)
+ * is not noticed. */
+struct cn_stay {
+	struct cn_conn *conn; /* NULL: none */
+	uint32_t begun;       /* what is true of the connection if the real call does not return */
+};
+
+#define CN_STAY struct cn_stay __attribute__((cleanup(cn_session_stay_over)))
+
+static inline __attribute__((always_inline)) void cn_session_stay_over(const struct cn_stay *stay)
+{
+	if (!stay->conn)
+		return;
+	if (stay->begun) {
+		stay->conn->unfinished = 0;
+		cn_conn_note(stay->conn, stay->begun);
+	}
+	cn_conn_leave(stay->conn);
+}
+
+/* A connection for a session of a usable library that has none, its socket yet to come; NULL without memory. With cn_inside
+ * set. */
+struct cn_conn *cn_session_new(struct cn_tls *tls, void *session);
+
 /* The connection of a session that has none (`conn` NULL), or whose socket may change yet; NULL: the call is to be let
  * pass. */
 struct cn_conn *cn_session_look(struct cn_tls *tls, void *session, struct cn_conn *conn);
@@ -46,7 +70,6 @@ static inline void cn_session_left(struct cn_conn *conn, void *session, bool ok,
 
 /* Before the real call that frees or clears a session. `call` is to be given to cn_call_end after it, `caller` is where the
  * program made it. */
-void cn_session_ends(struct cn_call *call, const void *caller, struct cn_conn *conn, enum cn_cause cause,
-		     const char *name);
+void cn_session_ends(struct cn_call *call, const void *caller, struct cn_conn *conn, enum cn_cause cause);
 
 #endif

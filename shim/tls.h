@@ -56,7 +56,7 @@ struct cn_sealed {
 };
 
 struct cn_tls_ops {
-	const char *frees; /* its function that frees a session */
+	const char *frees, *clears; /* its functions that free a session, and begin it anew (NULL: none) */
 	/* The socket descriptors of a session, -1 where it has none. */
 	void (*descriptors)(struct cn_tls *tls, void *session, int *read_fd, int *write_fd);
 	void (*look)(struct cn_tls *tls, void *session, struct cn_tls_state *state);

@@ -156,7 +156,7 @@ static struct cn_gnutls *take_entry(gnutls_session_t session)
 	g->push = NULL;
 	g->vec_push = NULL;
 	g->pull = NULL;
-	g->transport = g->foreign = g->established = g->alerted = false;
+	g->transport = g->foreign = g->established = g->alerted = g->doomed = false;
 	g->sni[0] = 0;
 	atomic_store(&g->busy, 0);
 	atomic_store(&g->pushed, 0);
@@ -478,9 +478,10 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	case CN_GNUTLS_E_AGAIN:
 	case CN_GNUTLS_E_INTERRUPTED:
 		return o->gnutls_record_get_direction(session) == WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
-	case CN_GNUTLS_E_TIMED_OUT:
-	case CN_GNUTLS_E_INVALID_REQUEST: /* fatal, says gnutls_error_is_fatal; but the session survives both */
+	case CN_GNUTLS_E_TIMED_OUT: /* fatal, says gnutls_error_is_fatal; but the session survives both */
 		return CN_OUT_WANT;
+	case CN_GNUTLS_E_INVALID_REQUEST:
+		return CN_OUT_REFUSED;
 	default:
 		return o->gnutls_error_is_fatal(ret) ? CN_OUT_FATAL : CN_OUT_WANT;
 	}

@@ -37,6 +37,7 @@ struct cn_gnutls {
 	bool foreign;          /* QUIC, TCP fast open */
 	bool established;      /* gnutls_handshake has succeeded */
 	bool alerted;          /* a close_notify by gnutls_alert_send did not fit */
+	bool doomed;           /* the program has sent a fatal alert, after which GnuTLS would go on */
 	_Atomic uint32_t busy; /* enum cn_gnutls_busy */
 	_Atomic uint64_t pushed; /* bytes that the program's push function has taken */
 	_Atomic uint32_t

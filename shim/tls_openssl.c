@@ -641,6 +641,7 @@ static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
 
 static const struct cn_tls_ops ops = {
 	.frees = "SSL_free",
+	.clears = "SSL_clear",
 	.descriptors = descriptors,
 	.look = look,
 	.hello_random = hello_random,

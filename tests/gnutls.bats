@@ -282,6 +282,10 @@ says_no_end() {
 	unchanged fatal_then_close aborted
 }
 
+@test "fatal_then_goes_on: after it nothing makes the end a clean one" {
+	unchanged fatal_then_goes_on aborted
+}
+
 @test "appropriate_then_close: after the program's own fatal alert for an error" {
 	unchanged appropriate_then_close aborted
 }
