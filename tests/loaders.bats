@@ -21,6 +21,7 @@ setup_file() {
 	compile loads loads.c gcc -ldl
 	compile loads.plugin waits.c gcc -shared -fPIC -lssl -lcrypto -lpthread
 	compile dead_frame dead_frame.c gcc -lssl -lcrypto -lpthread
+	compile asan ends.c gcc -fsanitize=address -lpthread
 	compile musl ends.c musl-gcc
 	compile catches.o catches.cpp g++ -c
 	compile unwinds unwinds.c gcc -fexceptions "$LOADERS/catches.o" -lssl -lcrypto -lpthread -lstdc++
@@ -138,4 +139,16 @@ masks() {
 		assert_success
 		assert_output "$said"
 	done
+}
+
+@test "AddressSanitizer's shared runtime refuses to come second: the wrapper lets it come first" {
+	local said
+	run "$LOADERS/asan"
+	assert_success
+	said=$output
+	LD_PRELOAD=$SHIM run "$LOADERS/asan"
+	assert_failure
+	CLOSENOTIFY_LIBRARY=$SHIM run "$PROJECT/scripts/closenotify" "$LOADERS/asan"
+	assert_success
+	assert_output "$said"
 }
