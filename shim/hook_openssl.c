@@ -348,6 +348,40 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 	return copy;
 }
 
+/* --- callbacks that can't be asked for --- */
+
+EXPORT void SSL_set_msg_callback(SSL *ssl, cn_msg_callback *callback)
+{
+	struct cn_tls *tls = library(ssl, CALLER);
+
+	if (tls)
+		tls->real.SSL_set_msg_callback(ssl, cn_openssl_msg_callback(callback));
+}
+
+EXPORT void SSL_CTX_set_msg_callback(SSL_CTX *ctx, cn_msg_callback *callback)
+{
+	struct cn_tls *tls = cn_tls_of((const void *const *)ctx, ctx ? SESSION_WORDS : 0, CALLER);
+
+	if (tls)
+		tls->real.SSL_CTX_set_msg_callback(ctx, cn_openssl_msg_callback(callback));
+}
+
+EXPORT int SSL_set_record_padding_callback(SSL *ssl, cn_padding_callback *callback)
+{
+	struct cn_tls *tls = library(ssl, CALLER);
+
+	return tls ? tls->real.SSL_set_record_padding_callback(ssl, cn_openssl_padding_callback(callback))
+		   : 0;
+}
+
+EXPORT void SSL_CTX_set_record_padding_callback(SSL_CTX *ctx, cn_padding_callback *callback)
+{
+	struct cn_tls *tls = cn_tls_of((const void *const *)ctx, ctx ? SESSION_WORDS : 0, CALLER);
+
+	if (tls)
+		tls->real.SSL_CTX_set_record_padding_callback(ctx, cn_openssl_padding_callback(callback));
+}
+
 /* --- the exit handler's place --- */
 
 static _Atomic int at_exit_registered;

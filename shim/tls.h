@@ -35,7 +35,7 @@ struct cn_tls_state {
 	bool held;         /* ciphertext waits in a buffer above the socket; known only if plain */
 	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
 	bool server;
-	bool resumable; /* its TLS session, by what has happened so far */
+	bool resumable;      /* its TLS session, by what has happened so far */
 	bool resumable_told; /* else nobody knows */
 	const char *version;
 	const char *sni; /* NULL if none */
@@ -114,6 +114,14 @@ int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
 /* The peer-waiting form of SSL_shutdown, see CLOSENOTIFY_WAIT_MS: returns what SSL_shutdown would. `ret` is
  * what the program's own call returned. Never longer than `wait_ms`. */
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);
+
+/* What is set in the place of a program's callback that has no getter: it calls that one, but not while the library itself
+ * works in this thread, when the callback's data may be gone. Any thread; callbacks are never forgotten. */
+typedef void cn_msg_callback(int write, int version, int type, const void *bytes, size_t length, SSL *ssl,
+			     void *argument);
+typedef size_t cn_padding_callback(SSL *ssl, int type, size_t length, void *argument);
+cn_msg_callback *cn_openssl_msg_callback(cn_msg_callback *callback);
+cn_padding_callback *cn_openssl_padding_callback(cn_padding_callback *callback);
 
 /* SSL_shutdown on a session whose descriptor is closed or somebody else's: the library's own behaviour on
  * descriptor -1, so without any I/O. `first`: the program has not called SSL_shutdown before, whoever has. */

@@ -50,7 +50,6 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(const char *, SSL_get_servername, (const SSL *, int))                                           \
 	NEED(info_callback *, SSL_get_info_callback, (const SSL *))                                          \
 	NEED(void, SSL_set_info_callback, (SSL *, info_callback *))                                          \
-	NEED(void, SSL_set_msg_callback, (SSL *, void *))                                                    \
 	NEED(size_t, SSL_get_client_random, (const SSL *, unsigned char *, size_t))                          \
 	NEED(size_t, SSL_get_server_random, (const SSL *, unsigned char *, size_t))                          \
 	NEED(uint64_t, BIO_number_written, (BIO *))                                                          \
@@ -329,6 +328,54 @@ static void no_info(const SSL *ssl, int where, int ret)
 	(void)ssl, (void)where, (void)ret;
 }
 
+/* Programs have one or two; with more than these no session is ended for them any more. */
+#define STAND_INS(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define STAND_IN_COUNT 8
+
+static cn_msg_callback *_Atomic msg_callbacks[STAND_IN_COUNT];
+static cn_padding_callback *_Atomic padding_callbacks[STAND_IN_COUNT];
+static _Atomic bool too_many_callbacks;
+
+#define MSG(n)                                                                                               \
+	static void msg_##n(int write, int version, int type, const void *bytes, size_t length, SSL *ssl,    \
+			    void *argument)                                                                  \
+	{                                                                                                    \
+		if (!cn_inside)                                                                              \
+			atomic_load (&msg_callbacks[n])(write, version, type, bytes, length, ssl, argument); \
+	}
+#define PADDING(n)                                                                                           \
+	static size_t padding_##n(SSL *ssl, int type, size_t length, void *argument)                         \
+	{                                                                                                    \
+		return cn_inside ? 0 : atomic_load(&padding_callbacks[n])(ssl, type, length, argument);      \
+	}
+STAND_INS(MSG)
+STAND_INS(PADDING)
+
+#define MSG_NAME(n)     msg_##n,
+#define PADDING_NAME(n) padding_##n,
+static cn_msg_callback *const msg_stand_ins[] = {STAND_INS(MSG_NAME)};
+static cn_padding_callback *const padding_stand_ins[] = {STAND_INS(PADDING_NAME)};
+
+#define STAND_IN_FOR(callback, callbacks, stand_ins)                                                         \
+	for (int i = 0; (callback) && i < STAND_IN_COUNT; i++) {                                             \
+		__typeof__(callback) none = NULL;                                                            \
+		if ((callback) == (stand_ins)[i])                                                            \
+			return callback; /* libssl sets it for itself */                                     \
+		if (atomic_compare_exchange_strong(&(callbacks)[i], &none, callback) || none == (callback))  \
+			return (stand_ins)[i];                                                               \
+	}                                                                                                    \
+	if (callback)                                                                                        \
+		atomic_store(&too_many_callbacks, true);                                                     \
+	return callback;
+
+cn_msg_callback *cn_openssl_msg_callback(cn_msg_callback *callback){
+	STAND_IN_FOR(callback, msg_callbacks, msg_stand_ins)}
+
+cn_padding_callback *cn_openssl_padding_callback(cn_padding_callback *callback)
+{
+	STAND_IN_FOR(callback, padding_callbacks, padding_stand_ins)
+}
+
 static BIO *take_memory(struct openssl *o)
 {
 	BIO *memory = atomic_exchange(&o->spare, NULL);
@@ -398,13 +445,10 @@ static bool seal(struct cn_tls *tls, void *session, const struct cn_seal *how, s
 	long length = 0;
 
 	o->ERR_set_mark();
-	memory = take_memory(o);
+	memory = atomic_load(&too_many_callbacks) ? NULL : take_memory(o);
 	if (!memory)
 		goto out;
-	if (how->silent) {
-		o->SSL_set_info_callback(session, no_info);
-		o->SSL_set_msg_callback(session, NULL); /* has no getter; the session is at its end */
-	}
+	o->SSL_set_info_callback(session, no_info);
 	if (quiet) /* only under CLOSENOTIFY_QUIET=override, as is SENT without an alert */
 		o->SSL_set_quiet_shutdown(session, 0);
 	if (!how->begun)
@@ -413,8 +457,7 @@ static bool seal(struct cn_tls *tls, void *session, const struct cn_seal *how, s
 		length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&sealed->bytes);
 	if (quiet)
 		o->SSL_set_quiet_shutdown(session, 1);
-	if (how->silent)
-		o->SSL_set_info_callback(session, info);
+	o->SSL_set_info_callback(session, info);
 	if (length <= 0) {
 		o->SSL_set_shutdown(session, flags);
 		give_memory(o, memory);

@@ -295,3 +295,13 @@ retries() {
 		assert_equal "$SAID" "$without"
 	done
 }
+
+# --- callbacks ---
+
+@test "callbacks_gone: info, message and padding callbacks are silent while the goodbye is made" {
+	local end
+	for end in free shutdown; do
+		repairs 'client server' truncated callbacks_gone 10000 "$end"
+		repairs 'client server' truncated callbacks_gone 10000 "$end" context
+	done
+}
