@@ -16,6 +16,17 @@ bats_load_library bats-assert
 STARTED=() # the judges of this test, ended by teardown if they still live
 JUDGES=0
 
+may_mount() {
+	local as=()
+	[ "$EUID" -eq 0 ] || as=(--map-root-user)
+	unshare "${as[@]}" --mount mount --bind /tmp /tmp 2>/dev/null
+}
+
+# Skips a test that mounts a file system, or runs another release's programs, where that may not be.
+needs_mount() {
+	may_mount || skip 'no file system may be mounted (CAP_SYS_ADMIN)'
+}
+
 # Between two looks at what somebody else will do; without a process for each.
 a_moment() {
 	[ -p "$BATS_RUN_TMPDIR/silence" ] || mkfifo "$BATS_RUN_TMPDIR/silence" 2>/dev/null || :

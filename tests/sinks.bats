@@ -109,6 +109,7 @@ exec(open(os.environ["IN_TURN"]).read())' "$JUDGE_PORT" >/dev/null
 }
 
 @test "a disk that is full for a while: the program goes on, and what was lost is told" {
+	needs_mount
 	local disk=$BATS_TEST_TMPDIR/disk
 	mkdir "$disk"
 	export CLOSENOTIFY_LOG=json:$disk/log
@@ -407,6 +408,7 @@ daemon() {
 }
 
 @test "syslog: a line with priority, tag and pid" {
+	needs_mount
 	run daemon /dev/log text:syslog
 	assert_success
 	assert_output --regexp '^<14>closenotify\[[0-9]+\]: plain_client\[[0-9]+\] repaired: closed without SSL_shutdown id=.* sni="a.u000ab" '
@@ -420,6 +422,7 @@ daemon() {
 }
 
 @test "journald: fields of the native protocol, one a line" {
+	needs_mount
 	run daemon /run/systemd/journal/socket json:journal
 	assert_success
 	assert_line SYSLOG_IDENTIFIER=closenotify

@@ -4,12 +4,18 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup_file() {
+	may_mount || return 0
 	export sysroot=$BATS_TEST_DIRNAME/sysroot
 	"$sysroot" add -q host coreutils bash
 }
 
-setup() { cd "$BATS_TEST_TMPDIR" || return; }
+setup() {
+	needs_mount
+	cd "$BATS_TEST_TMPDIR" || return
+}
 
 # Waits until background job $1 has become the program $2.
 becomes() {

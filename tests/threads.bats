@@ -21,7 +21,7 @@ play() {
 	local shim=$1 tls=$2 program=$THREADS/$3
 	shift 3
 	STATUS=0
-	start_judge --tls "$tls" --accept-timeout-ms 10000 "${JUDGE_ARGS[@]}"
+	start_judge --tls "$tls" "${JUDGE_ARGS[@]}"
 	SAID=$(LD_PRELOAD=$shim timeout 120 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
 	judge_result >/dev/null
 	ENDS=$(tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//')
