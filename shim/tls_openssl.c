@@ -141,7 +141,10 @@ static bool is_a(struct openssl *o, const BIO *bio, enum own_bio which)
 
 static bool is_socket(struct openssl *o, const BIO *bio)
 {
-	return is_a(o, bio, OWN_SOCKET) || is_a(o, bio, OWN_FD) || is_a(o, bio, OWN_CONNECT);
+	const char *name = bio ? o->BIO_method_name(bio) : NULL;
+
+	return name && (name == o->names[OWN_SOCKET] || name == o->names[OWN_FD] ||
+			name == o->names[OWN_CONNECT]);
 }
 
 /* The program watches what goes through this BIO. */

@@ -305,3 +305,39 @@ retries() {
 		repairs 'client server' truncated callbacks_gone 10000 "$end" context
 	done
 }
+
+@test "BIOs and callbacks of the program's own, and refused writes, with OpenSSL 1.1.1, 3.5 and 3.6" {
+	local suite root libraries how program tls
+	for suite in bullseye trixie sid; do
+		"$PROJECT/tests/sysroot" add -q "$suite" libc6-dev libssl-dev openssl
+		root=$("$PROJECT/tests/sysroot" path "$suite")
+		libraries=$root/usr/lib/$(gcc -print-multiarch)
+		for program in descriptor_bio callbacks_gone refused_write session_taken; do
+			gcc --sysroot="$root" -B"$libraries" -L"$libraries" -std=gnu11 -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/$suite.$program" \
+				"$PROJECT/tests/rude/$program.c" -lssl -lcrypto -lpthread
+		done
+		for tls in 1.2 1.3; do
+			for how in 'descriptor_bio gone' 'callbacks_gone free' 'callbacks_gone shutdown context' 'refused_write length'; do
+				start_judge --tls "$tls" --no-tickets --silent-end
+				# shellcheck disable=SC2086 # words are wanted
+				in_release "$suite" "$(carried "$suite")" "$BATS_TEST_TMPDIR/$suite.${how%% *}" "$JUDGE_PORT" "$tls" 10000 ${how#* }
+				assert_equal "$(verdict_of "$RESULT") $STATUS" 'closed 0'
+			done
+			for how in 'descriptor_bio' 'session_taken'; do
+				start_judge --tls "$tls" --no-tickets --silent-end
+				in_release "$suite" "$(carried "$suite")" "$BATS_TEST_TMPDIR/$suite.$how" "$JUDGE_PORT" "$tls" 10000
+				assert_equal "$(verdict_of "$RESULT") $(field error "$RESULT") $STATUS" 'truncated null 0'
+			done
+		done
+	done
+}
+
+# carried SUITE: the library for it; one built against an older glibc where this machine's is too new.
+carried() {
+	[ "$1" = bullseye ] || { echo "$SHIM"; return; }
+	local root libraries
+	root=$("$PROJECT/tests/sysroot" path bullseye)
+	libraries=$root/usr/lib/$(gcc -print-multiarch)
+	make -s -C "$PROJECT" CC="gcc --sysroot=$root -B$libraries -L$libraries" BUILD="$BUILD/smoke/bullseye" all >&2 3>&-
+	echo "$BUILD/smoke/bullseye/libclosenotify.so"
+}
