@@ -153,7 +153,8 @@ this_run() {
 	ROLE=${fields[0]} TLS=${fields[1]} LIBRARY=${fields[2]} STATUS=${fields[3]}
 	printf -v SAID %b "${fields[4]-}"
 	RESULTS=("${fields[@]:5}")
-	RESULT=${RESULTS[-1]-}
+	RESULT=
+	[ ${#RESULTS[@]} -eq 0 ] || RESULT=${RESULTS[-1]}
 	echo "$ROLE, TLS $TLS, ${LIBRARY:-without}: status $STATUS ${RESULTS[*]} $SAID"
 	[ "$STATUS" -ne 99 ] && [ "$STATUS" -ne 124 ] # 124: it did not end
 }

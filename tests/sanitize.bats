@@ -92,7 +92,9 @@ peer_of() {
 	shutdown_after_reset) JUDGE_ARGS+=(--first rst --first-after 10000) ;;
 	read_to_end* | ignore_eof*) JUDGE_ARGS+=(--first both --first-after 10000) ;;
 	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
-	ssl_clear_reuse | up_ref_cleared | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
+	ssl_clear_reuse | up_ref_cleared | share_used_again | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
+	stale_queue) JUDGE_ARGS+=(--first close_notify --first-after 10000) ;;
+	reads_after_shutdown) JUDGE_ARGS=(--no-tickets --send 50000 --send-when eof --first close_notify) ;;
 	zero_read) JUDGE_ARGS+=(--send 10) ;;
 	exit_0_answered | plain_at_exit | plain_by_spawned | shutdown_until_answered | monitor_tidies_up) JUDGE_ARGS=(--no-tickets) ;; # wait for the answer
 	esac
@@ -104,7 +106,7 @@ peer_of() {
 	for source in "$PROJECT"/tests/rude/*.c; do
 		name=$(basename "$source" .c)
 		case $name in
-		dtls | quic | half_record_stalls | buffer_unflushed) continue ;; # no client of the judge's, or not ended by it
+		dtls | quic | half_record_stalls | buffer_unflushed | child_on_dead_files) continue ;; # no client of the judge's, or not ended by it
 		esac
 		peer_of "$name"
 		add "rude/$name"
