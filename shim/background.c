@@ -36,6 +36,7 @@
 #define BACKLOG       4096 /* messages that wait; the kernel has a limit of its own (net.core.somaxconn) */
 #define READ_STEPS    16   /* of a MiB: then the next socket has its turn */
 #define MESSAGE_MS    100  /* for a sender to send what he connected for */
+#define TRIES         8
 #define START_MS      1000 /* never but on a machine that gives the thread no processor */
 #define LET_GO_MS     100
 #define ENDING_MS     1000 /* by then a thread that said that it ends has done so */
@@ -103,8 +104,12 @@ static bool is_our_own(int fd)
 {
 	struct ucred peer = {0};
 	socklen_t length = sizeof(peer);
+	int tries = TRIES;
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) && peer.pid == cn_process_page->pid;
+	while (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) &&
+	       --tries) /* no memory for the moment */
+		;
+	return tries && peer.pid == cn_process_page->pid;
 }
 
 /* --- the thread --- */
@@ -214,6 +219,23 @@ static void look_at_clock(int fd, int64_t now)
 	}
 }
 
+/* The sender may still be between connect() and sendmsg(). Whoever is not done in time is told so by his sendmsg(), and what he has sent
+ * by then is taken: a message that is lost would be waited for. */
+static ssize_t receive(int from, struct msghdr *header)
+{
+	struct pollfd ready = {.fd = from, .events = POLLIN};
+	int tries = TRIES;
+	ssize_t got;
+
+	while (poll(&ready, 1, MESSAGE_MS) < 0 && --tries)
+		;
+	if (!ready.revents)
+		shutdown(from, SHUT_RDWR);
+	for (tries = TRIES; (got = recvmsg(from, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0 && --tries;)
+		;
+	return got;
+}
+
 /* The descriptor and what came with it. A message of anybody else's is dropped. */
 static void take_message(int from)
 {
@@ -227,11 +249,7 @@ static void take_message(int from)
 				.msg_iovlen = 1,
 				.msg_control = control.room,
 				.msg_controllen = sizeof(control)};
-	struct pollfd ready = {.fd = from,
-			       .events = POLLIN}; /* the sender may be between connect() and sendmsg() */
-	ssize_t got = is_our_own(from) && poll(&ready, 1, MESSAGE_MS) == 1
-			      ? recvmsg(from, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
-			      : -1;
+	ssize_t got = is_our_own(from) ? receive(from, &header) : -1;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
 	struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&header) : NULL;
 	int64_t now = now_ms();

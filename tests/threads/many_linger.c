@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Opens COUNT connections at once, writes N bytes to each, closes them one after the other, and lives on until
- * it has as many threads and descriptors as before.
+ * it has as many threads and descriptors as before; or is killed or becomes another program at once.
  *
- *     many_linger PORT TLS N COUNT
+ *     many_linger PORT TLS N COUNT [killed|exec]
  */
 #include "rude.h"
 
@@ -50,6 +50,10 @@ int main(int argc, char **argv)
 		rude_write(ssl[i], r.n);
 	for (int i = 0; i < count; i++)
 		close(fd[i]);
+	if (argc > 5 && !strcmp(argv[5], "killed"))
+		kill(getpid(), SIGKILL);
+	if (argc > 5)
+		execl("/bin/true", "true", NULL);
 	printf("descriptors %d\n", entries("/proc/self/fd") - descriptors);
 	do {
 		int now = entries("/proc/self/task") - threads;
