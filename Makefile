@@ -22,8 +22,9 @@ COMMANDS := closenotify closenotify-check closenotify-report
 FLEET   := $(wildcard scripts/fleet/*)
 REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.js)
 DEEP    := $(BUILD)/libclosenotify-deep.so
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
-.PHONY: all install uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
+.PHONY: dist deb rpm all install uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
   rude-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
@@ -71,14 +72,34 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/share/closenotify/fleet
 	install -m 644 $(filter-out %/journal-to-file,$(FLEET)) $(DESTDIR)$(PREFIX)/share/closenotify/fleet
 	install -m 755 scripts/fleet/journal-to-file $(DESTDIR)$(PREFIX)/share/closenotify/fleet
+	install -d $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
+	for command in $(COMMANDS); do \
+	  install -m 644 scripts/packaging/completions/closenotify.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$command || exit 1; \
+	done
+	install -m 644 scripts/packaging/completions/_closenotify $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 scripts/packaging/completions/closenotify.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
 	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 \
 	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json
+	rm -f $(COMMANDS:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%) \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_closenotify $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/closenotify.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/closenotify/report $(DESTDIR)$(PREFIX)/share/closenotify/fleet
 	[ ! -d $(DESTDIR)$(PREFIX)/share/closenotify ] || rmdir $(DESTDIR)$(PREFIX)/share/closenotify
+
+dist: ## a tarball and its checksum, in build/packages
+	@scripts/packaging/build dist $(VERSION) $(BUILD)
+
+deb: needs-build ## a Debian package for Debian 11 and later, in build/packages
+	@tests/needs dh=debhelper dpkg-buildpackage=dpkg-dev readelf=binutils
+	@scripts/packaging/build deb $(VERSION) $(BUILD)
+
+rpm: needs-build ## an RPM, in build/packages
+	@tests/needs rpmbuild=rpm
+	@scripts/packaging/build rpm $(VERSION) $(BUILD)
 
 # --- tests: the judge, programs with one sin each, and the bats files ---
 
@@ -222,7 +243,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
-	shellcheck scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
+	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
 	shellcheck -x tests/table tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
