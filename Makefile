@@ -65,7 +65,7 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -m 644 $(COMMANDS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
 	install -d $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(PREFIX)/share/closenotify
 	install -m 644 scripts/closenotify-log.5 $(DESTDIR)$(MANDIR)/man5
-	install -m 644 scripts/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 scripts/libclosenotify.7 scripts/closenotify-recipes.7 $(DESTDIR)$(MANDIR)/man7
 	install -d $(DESTDIR)$(PREFIX)/share/closenotify/report
 	install -m 644 scripts/closenotify-record.schema.json $(DESTDIR)$(PREFIX)/share/closenotify
 	install -m 644 $(REPORT) $(DESTDIR)$(PREFIX)/share/closenotify/report
@@ -83,7 +83,7 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
-	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 \
+	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7/closenotify-recipes.7 \
 	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json
 	rm -f $(COMMANDS:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%) \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_closenotify $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/closenotify.fish
