@@ -42,7 +42,10 @@ enum cn_fact {
 	CN_FIN_SENT = 1 << 22,   /* by the program's shutdown() */
 	CN_MARKED =
 		1 << 23, /* the program has marked the peer's close_notify as received (SSL_set_shutdown) */
-	CN_REFUSES_INPUT = 1 << 24, /* the kernel's filter stands on the socket */
+	CN_REFUSES_INPUT = 1 << 24,  /* the kernel's filter stands on the socket */
+	CN_RESET_IN_DOUBT = 1 << 25, /* a reset may be our own kernel's (after SHUT_RDWR), or none */
+	CN_PEER_UNTOLD = 1 << 26,    /* the peer's end was met, with close_notify or without */
+	CN_EOF_TAKEN = 1 << 27,      /* the library has taken a bare EOF for close_notify */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
@@ -53,6 +56,7 @@ struct cn_label {
 	const char *version;
 	uint64_t serial;
 	int64_t established, first_sign; /* microseconds on CLOCK_MONOTONIC; 0: not yet */
+	uint64_t consumed;               /* as in struct cn_tls_state, when it was last asked */
 	bool resumable, resumable_known;
 };
 
@@ -65,15 +69,16 @@ struct cn_conn {
 	uint32_t index;              /* its own name in the table */
 	void *_Atomic session;       /* SSL *, NULL once freed */
 	struct cn_tls *tls;
-	uint64_t cookie;        /* SO_COOKIE of the socket; 0: none */
-	uint32_t process;       /* cn_process() of the one that speaks TLS on it */
-	uint32_t raw_forks;     /* cn_raw_forks() when it was bound */
+	uint64_t cookie;                /* SO_COOKIE of the socket; 0: none */
+	uint32_t process;               /* cn_process() of the one that speaks TLS on it */
+	uint32_t raw_forks;             /* cn_raw_forks() when it was bound */
 	struct cn_share *_Atomic share; /* NULL unless it has lived through a fork */
-	uint64_t handed;        /* CN_MATCHED: what the socket was given before this session's first byte */
-	uint64_t produced;      /* CN_MATCHED: ciphertext that the session has made, as last seen */
-	uint64_t goodbye; /* what the socket had been given with the goodbye, if by then all before it was
+	uint64_t
+		handed; /* CN_MATCHED: what the socket was given that the session has not made: before it, ours */
+	uint64_t produced; /* CN_MATCHED: ciphertext that the session has made, as last seen */
+	uint64_t goodbye;  /* what the socket had been given with the goodbye, if by then all before it was
 			     acknowledged; else 0 */
-	int fd, read_fd;  /* the descriptors the session writes to and reads from; -1: none */
+	int fd, read_fd;   /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;

@@ -50,8 +50,8 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 		/* Both marked by hand, SSL_set_shutdown(SENT | RECEIVED), asks for the same as a quiet shutdown. SENT alone
 		 * only keeps the session resumable (CPython). */
 		state.quiet |= state.sent && state.received &&
-			       !cn_conn_has(conn, CN_PEER_CLOSED | CN_ALERT_PENDING | CN_SAID |
-							  CN_SAID_BY_SHIM | CN_TRIED);
+			       !cn_conn_has(conn, CN_PEER_CLOSED | CN_PEER_UNTOLD | CN_ALERT_PENDING |
+							  CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
 		remember_state(conn, &state);
 	} else {
 		state.quiet = cn_conn_has(conn, CN_SEEN_QUIET);
@@ -190,11 +190,16 @@ static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
 }
 
 /* At the end of the descriptor nobody else asks any more. */
-static void look_closer(const struct cn_conn *conn, int fd, struct cn_socket *socket)
+static void look_closer(struct cn_conn *conn, int fd, struct cn_socket *socket)
 {
-	if (socket->reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) &&
-	    !cn_socket_error(fd)) /* both have sent FIN, and TIME_WAIT has taken over */
-		socket->reset = false, socket->write_shut = socket->peer_shut = true;
+	if (socket->reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) && !cn_socket_error(fd)) {
+		if (cn_conn_has(conn, CN_FIN_SENT)) /* both have, and TIME_WAIT has taken over */
+			socket->reset = false, socket->write_shut = socket->peer_shut = true;
+		else if (!cn_conn_has(
+				 conn,
+				 CN_TRUNCATED)) /* OpenSSL swallows that of a reset that meets its tickets */
+			cn_conn_note(conn, CN_RESET_IN_DOUBT);
+	}
 	if (conn->label) { /* only a log asks */
 		socket->unread = cn_socket_unread(fd);
 		socket->unsent = cn_socket_unacked(fd);
@@ -311,7 +316,8 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 
 		end(conn, fd, cause, !claimed, 0, last);
 		if (!closes)
-			cn_conn_note(conn, CN_FIN_SENT);
+			cn_conn_note(conn, CN_FIN_SENT | (cause == CN_CAUSE_SHUTDOWN_BOTH ? CN_RESET_IN_DOUBT
+											  : 0U));
 		if (last && claimed && (share = atomic_exchange(&conn->share, NULL)))
 			cn_share_leave(
 				share); /* with a thread inside, which may look at it, once this is used again */

@@ -199,6 +199,14 @@ static const char *action(const struct cn_conn *conn, const struct cn_end *end)
 	return half_close ? "half_close" : "none";
 }
 
+/* What the program has taken off the socket may lie in a BIO of its own; what came before TLS counts too. */
+static bool has_unread(const struct cn_conn *conn, const struct cn_socket *socket)
+{
+	uint64_t consumed = conn->label ? conn->label->consumed : 0;
+
+	return cn_conn_has(conn, CN_UNREAD) || (consumed && consumed + socket->peer_shut != socket->received);
+}
+
 static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end *end)
 {
 	bool fix = cn_config.mode == CN_MODE_FIX;
@@ -213,13 +221,16 @@ static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end
 		.fin_sent = end->socket.write_shut || cn_conn_has(conn, CN_FIN_SENT),
 		.peer_fin = end->socket.peer_shut,
 		.reset = end->socket.reset,
+		.in_doubt = cn_conn_has(conn, CN_RESET_IN_DOUBT),
 		.unread = end->socket.unread > 0,
-		.unread_tls = cn_conn_has(conn, CN_UNREAD),
+		.unread_tls = has_unread(conn, &end->socket),
 		.unacknowledged = end->socket.unsent > 0,
+		.unsaid = end->socket.unsaid,
 		.peer_closed = cn_conn_has(conn, CN_PEER_CLOSED),
 		.truncated = cn_conn_has(conn, CN_TRUNCATED),
 		.mid_record = cn_conn_has(conn, CN_MID_RECORD),
 		.peer_reset = cn_conn_has(conn, CN_PEER_RESET),
+		.untold = cn_conn_has(conn, CN_PEER_UNTOLD),
 	});
 }
 
@@ -376,6 +387,7 @@ void cn_event_remember(struct cn_conn *conn, const struct cn_tls_state *state)
 
 	if (!label)
 		return;
+	label->consumed = state->consumed;
 	if (state->established) { /* before, the version is the highest that is offered */
 		label->version = state->version;
 		label->resumable = state->resumable;

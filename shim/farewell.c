@@ -56,6 +56,7 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, 
 	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed))
 		return false;
 	sent = deliver(fd, sealed.bytes, sealed.length, fin_follows);
+	conn->handed += sent; /* the session does not count it */
 	if (sent < sealed.length && !cn_socket_over(errno))
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
@@ -70,6 +71,7 @@ static void send_rest(struct cn_conn *conn, int fd)
 {
 	size_t sent = deliver(fd, conn->rest, conn->rest_length, true);
 
+	conn->handed += sent;
 	conn->rest_length -= (uint32_t)sent;
 	if (conn->rest_length && cn_socket_over(errno))
 		conn->rest_length = 0;

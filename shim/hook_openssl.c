@@ -26,6 +26,12 @@ static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 	return cn_tls_of((const void *const *)ssl, ssl ? SESSION_WORDS : 0, caller);
 }
 
+/* The caller is the library itself. */
+static bool is_inside(const struct cn_tls *tls, const void *caller)
+{
+	return (uintptr_t)caller - tls->start < tls->length;
+}
+
 /* --- the session's connection --- */
 
 static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
@@ -138,9 +144,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	}
 	/* If this call has read it. 1 is also the answer to RECEIVED that the program has set by hand. */
 	if (ret == 1 && !before->received)
-		cn_conn_note(conn, conn->tls->ops->outcome(conn->tls, ssl, 0) == CN_OUT_CLOSED
-					   ? CN_PEER_CLOSED
-					   : CN_TRUNCATED);
+		cn_session_failed(conn, ssl, 0, 0, NULL);
 }
 
 static int shutdown_both(struct cn_tls *tls, SSL *ssl, int ret)
@@ -235,12 +239,12 @@ EXPORT void SSL_set_shutdown(SSL *ssl, int mode)
 
 	if (!tls)
 		return;
-	if (conn && (uintptr_t)CALLER - tls->start >= tls->length) {
-		if (mode & RECEIVED_SHUTDOWN)
-			cn_conn_note(conn, CN_MARKED);
-		else
-			atomic_fetch_and(&conn->facts, ~(uint32_t)CN_MARKED);
-	}
+	if (conn && is_inside(tls, CALLER))
+		cn_conn_note(conn, CN_EOF_TAKEN);
+	else if (conn && mode & RECEIVED_SHUTDOWN)
+		cn_conn_note(conn, CN_MARKED);
+	else if (conn)
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_MARKED);
 	tls->real.SSL_set_shutdown(ssl, mode);
 }
 
@@ -393,6 +397,8 @@ EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 	struct cn_tls *tls = cn_tls_of(&caller, 1, caller);
 	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
 
+	if (tls && is_inside(tls, caller))
+		atomic_store(&tls->open_inside, true);
 	cn_at_exit_once(&at_exit_registered);
 	return ret;
 }

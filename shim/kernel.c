@@ -135,6 +135,7 @@ static void look_at_tcp(int fd, struct cn_socket *out)
 	note_state(info.tcpi_state, out);
 	out->handed = handed_to(fd, &info, length, out->write_shut);
 	out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;
+	out->unsaid = info.tcpi_notsent_bytes;
 	out->acked = info.tcpi_bytes_acked;
 	out->received = info.tcpi_bytes_received;
 }

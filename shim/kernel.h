@@ -17,6 +17,7 @@ struct cn_socket {
 	bool reset;      /* the connection is gone: by RST, or, if SO_ERROR is 0, by a FIN from both sides */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
 	int wait_s;          /* SO_LINGER {on, N}: close() waits so long for the peer; 0: not */
+	bool unsaid;         /* TCP: some of what was given, or FIN behind it, was never sent yet */
 	bool owing;          /* TCP: bytes were given to the kernel that the peer has not acknowledged */
 	uint64_t handed; /* TCP: payload given to the kernel so far, from some start that does not change */
 	uint64_t acked, received; /* TCP: bytes that the peer has acknowledged, and that came from it */

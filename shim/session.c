@@ -109,18 +109,34 @@ struct cn_conn *cn_session_look(struct cn_tls *tls, void *session, struct cn_con
 
 static bool is_end(enum cn_outcome outcome)
 {
-	return outcome == CN_OUT_CLOSED || outcome == CN_OUT_TRUNCATED || outcome == CN_OUT_FATAL;
+	return outcome == CN_OUT_CLOSED || outcome == CN_OUT_TRUNCATED || outcome == CN_OUT_UNTOLD ||
+	       outcome == CN_OUT_FATAL;
 }
 
-/* How it was truncated, as long as errno and the session still tell. */
+/* An end of file is the peer's only if its FIN has come: after shutdown() of the reading side it is our own. */
+static bool is_own_end(const struct cn_conn *conn)
+{
+	struct cn_socket socket = cn_bound_socket(conn, -1);
+
+	return socket.tcp && (conn->read_fd < 0 || conn->read_fd == conn->fd) && !socket.peer_shut &&
+	       !socket.reset;
+}
+
+/* How it was truncated, as long as errno and the session still tell; or what else it was. */
 static uint32_t truncation(struct cn_conn *conn, void *session, int error)
 {
 	struct cn_tls_state state;
 
-	if (error == ECONNRESET) /* EPIPE may be the program's own shutdown() */
-		return CN_PEER_RESET;
+	if (error == EPIPE && cn_conn_has(conn, CN_FIN_SENT)) /* by the program's own shutdown() */
+		return 0;
+	if (error == ECONNRESET)
+		return CN_TRUNCATED | (cn_conn_has(conn, CN_RESET_IN_DOUBT) ? 0U : CN_PEER_RESET);
+	if (error == ETIMEDOUT) /* the network, or the peer, is gone without a word */
+		return CN_FATAL;
 	conn->tls->ops->look(conn->tls, session, &state);
-	return state.unread ? CN_MID_RECORD : 0;
+	if (is_own_end(conn)) /* OpenSSL takes it for an error, unless SSL_OP_IGNORE_UNEXPECTED_EOF is set */
+		return state.established ? 0 : CN_FATAL;
+	return CN_TRUNCATED | (state.unread ? CN_MID_RECORD : 0U);
 }
 
 void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t length, const char *name)
@@ -143,9 +159,10 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 			cn_conn_note(conn, CN_PEER_CLOSED);
 		break;
 	case CN_OUT_TRUNCATED:
-		if (guard.error == EPIPE && cn_conn_has(conn, CN_FIN_SENT))
-			break; /* by the program's own shutdown() */
-		cn_conn_note(conn, CN_TRUNCATED | truncation(conn, session, guard.error));
+		cn_conn_note(conn, truncation(conn, session, guard.error));
+		break;
+	case CN_OUT_UNTOLD:
+		cn_conn_note(conn, CN_PEER_UNTOLD);
 		break;
 	case CN_OUT_FATAL:
 		cn_conn_note(conn, CN_FATAL | (length ? CN_WRITE_PENDING : 0U));

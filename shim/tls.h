@@ -20,6 +20,7 @@ enum cn_outcome {
 	CN_OUT_REFUSED, /* the call touched nothing, the session is as it was: a bad length, a changed buffer */
 	CN_OUT_CLOSED,    /* the peer's close_notify */
 	CN_OUT_TRUNCATED, /* the peer's end or reset without one */
+	CN_OUT_UNTOLD,    /* the peer's end, and the library does not tell which */
 	CN_OUT_FATAL,     /* a fatal alert either way, or any other error the session does not survive */
 };
 
@@ -34,6 +35,8 @@ struct cn_tls_state {
 	bool unread;       /* bytes of the peer's wait in the session */
 	bool held;         /* ciphertext waits in a buffer above the socket; known only if plain */
 	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
+	uint64_t
+		consumed; /* and taken from what lies between socket and session, where something does; else 0 */
 	bool server;
 	bool resumable;      /* its TLS session, by what has happened so far */
 	bool resumable_told; /* else nobody knows */
@@ -79,10 +82,11 @@ struct cn_tls_ops {
 struct cn_tls {
 	const struct cn_tls_ops *ops;
 	struct cn_libssl real;
-	bool usable;             /* has all that the shim needs */
-	_Atomic bool told;       /* that it is not usable */
-	const void *home;        /* cn_object.dynamic of the one that defines it */
-	uintptr_t start, length; /* its place in memory */
+	bool usable;              /* has all that the shim needs */
+	_Atomic bool open_inside; /* the library's own calls of exported functions come by our hooks */
+	_Atomic bool told;        /* that it is not usable */
+	const void *home;         /* cn_object.dynamic of the one that defines it */
+	uintptr_t start, length;  /* its place in memory */
 	struct cn_tls *_Atomic next;
 };
 

@@ -53,6 +53,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(size_t, SSL_get_client_random, (const SSL *, unsigned char *, size_t))                          \
 	NEED(size_t, SSL_get_server_random, (const SSL *, unsigned char *, size_t))                          \
 	NEED(uint64_t, BIO_number_written, (BIO *))                                                          \
+	NEED(uint64_t, BIO_number_read, (BIO *))                                                             \
 	NEED(BIO *, SSL_get_rbio, (const SSL *))                                                             \
 	NEED(BIO *, SSL_get_wbio, (const SSL *))                                                             \
 	NEED(void, SSL_set0_rbio, (SSL *, BIO *))                                                            \
@@ -69,6 +70,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(int, BIO_up_ref, (BIO *))                                                                       \
 	NEED(BIO *, BIO_next, (BIO *))                                                                       \
 	NEED(int, BIO_write, (BIO *, const void *, int))                                                     \
+	NEED(int, BIO_read, (BIO *, void *, int))                                                            \
 	NEED(long, BIO_ctrl, (BIO *, int, long, void *))                                                     \
 	NEED(int, BIO_test_flags, (const BIO *, int))                                                        \
 	NEED(int, ERR_set_mark, (void))                                                                      \
@@ -83,7 +85,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
 
-enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_BIOS };
+enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_BIOS };
 
 struct openssl {
 	struct cn_tls tls;
@@ -118,6 +120,7 @@ enum {
 	BIO_RESET = 1,
 	BIO_EOF = 2,
 	BIO_INFO = 3,
+	BIO_PENDING = 10,
 	BIO_WPENDING = 13,
 	BIO_KTLS_SEND = 73,
 	BIO_GET_FD = 105,
@@ -206,13 +209,39 @@ static BIO *plain_socket(struct openssl *o, BIO *bio, bool *held)
 
 /* --- facts --- */
 
-/* SSL_OP_IGNORE_UNEXPECTED_EOF, on by default in Python >= 3.10, makes a bare EOF look like close_notify. The
- * BIO remembers whether its last read met the EOF; a real close_notify is read before any. */
+/* Memory that is empty for good says so to who reads from it. That it is empty is no end. */
+static bool is_closed_memory(struct openssl *o, BIO *memory)
+{
+	int flags = o->BIO_test_flags(memory, BIO_RETRY_FLAGS), got;
+	char byte;
+
+	if (ask(o, memory, BIO_PENDING) > 0)
+		return false;
+	got = o->BIO_read(memory, &byte, 1);
+	o->BIO_clear_flags(memory, BIO_RETRY_FLAGS);
+	o->BIO_set_flags(memory, flags);
+	return got == 0;
+}
+
+/* SSL_OP_IGNORE_UNEXPECTED_EOF, on by default in Python >= 3.10, makes a bare EOF look like close_notify. libssl then
+ * calls SSL_set_shutdown. Where that does not come by our hook (-Bsymbolic) the BIO has to tell: a socket's remembers
+ * whether its last read met the EOF, and a real close_notify is read before any; others don't. */
 static enum cn_outcome closed(struct openssl *o, SSL *ssl)
 {
+	struct cn_conn *conn = o->SSL_get_ex_data(ssl, o->index);
+	BIO *rbio = o->SSL_get_rbio(ssl);
+
 	if (!(o->SSL_get_options(ssl) & OP_IGNORE_UNEXPECTED_EOF))
 		return CN_OUT_CLOSED;
-	return o->BIO_ctrl(o->SSL_get_rbio(ssl), BIO_EOF, 0, NULL) ? CN_OUT_TRUNCATED : CN_OUT_CLOSED;
+	if (conn && cn_conn_has(conn, CN_EOF_TAKEN))
+		return CN_OUT_TRUNCATED;
+	if (atomic_load(&o->tls.open_inside))
+		return CN_OUT_CLOSED;
+	if (is_socket(o, rbio))
+		return ask(o, rbio, BIO_EOF) ? CN_OUT_TRUNCATED : CN_OUT_CLOSED;
+	return is_a(o, rbio, OWN_MEMORY) && !is_watched(o, rbio) && !is_closed_memory(o, rbio)
+		       ? CN_OUT_CLOSED
+		       : CN_OUT_UNTOLD;
 }
 
 static bool is_resumable(struct openssl *o, SSL *ssl)
@@ -225,7 +254,7 @@ static bool is_resumable(struct openssl *o, SSL *ssl)
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 {
 	struct openssl *o = of(tls);
-	BIO *wbio = o->SSL_get_wbio(session), *socket;
+	BIO *wbio = o->SSL_get_wbio(session), *rbio = o->SSL_get_rbio(session), *socket;
 	int shutdown = o->SSL_get_shutdown(session);
 
 	*state = (struct cn_tls_state){0};
@@ -233,6 +262,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->plain = socket;
 	state->fd = socket ? (int)ask(o, socket, BIO_GET_FD) : -1;
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
+	state->consumed = rbio && !is_socket(o, rbio) ? o->BIO_number_read(rbio) : 0;
 	state->unsupported = !wbio || o->SSL_is_dtls(session) ||
 			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
 			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
@@ -723,7 +753,7 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 static void learn_names(struct openssl *o)
 {
 	const void *(*const methods[OWN_BIOS])(void) = {o->BIO_s_socket, o->BIO_s_fd, o->BIO_s_connect,
-							o->BIO_f_buffer};
+							o->BIO_f_buffer, o->BIO_s_mem};
 
 	for (int i = 0; i < OWN_BIOS; i++) {
 		BIO *bio = o->BIO_new(methods[i]());

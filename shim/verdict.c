@@ -10,7 +10,7 @@ static bool is_held_elsewhere(enum cn_reason reason)
 /* close() with unread input sends RST in the place of FIN (RFC 1122 4.2.2.13). */
 static bool resets(const struct cn_evidence *e)
 {
-	return e->tcp && e->unread && !e->drained && !e->reset;
+	return e->tcp && !e->reset && (e->facts.abort_requested || (e->unread && !e->drained));
 }
 
 static enum cn_wire_end our_end(const struct cn_evidence *e)
@@ -19,26 +19,29 @@ static enum cn_wire_end our_end(const struct cn_evidence *e)
 
 	if (is_held_elsewhere(e->reason) || e->reason == CN_STALE_FD)
 		return CN_WIRE_OPEN;
-	if (e->fin_sent) /* a reset after it takes nothing back */
-		return said ? CN_WIRE_CLOSE_NOTIFY : CN_WIRE_FIN;
-	if (e->facts.abort_requested)
+	/* What was sent may have arrived, and FIN with it. */
+	if (resets(e) && (e->fin_sent ? e->unsaid : e->unacknowledged || e->facts.abort_requested))
 		return CN_WIRE_RESET;
 	/* The peer's TCP has all that was written: a reset after it takes nothing away. */
-	if (said && !(resets(e) && e->unacknowledged))
+	if (said)
 		return CN_WIRE_CLOSE_NOTIFY;
-	return resets(e) || e->reset ? CN_WIRE_RESET : CN_WIRE_FIN;
+	return !e->fin_sent && (resets(e) || e->reset) ? CN_WIRE_RESET : CN_WIRE_FIN;
 }
 
 static enum cn_wire_end peer_end(const struct cn_evidence *e)
 {
 	if (e->peer_closed)
 		return CN_WIRE_CLOSE_NOTIFY;
+	if (e->reset && e->in_doubt && !e->peer_reset)
+		return CN_WIRE_UNKNOWN;
 	if (e->reset || e->peer_reset)
 		return CN_WIRE_RESET;
 	if (e->mid_record)
 		return CN_WIRE_MID_RECORD;
 	if (e->truncated)
 		return CN_WIRE_FIN;
+	if (e->untold)
+		return CN_WIRE_UNKNOWN;
 	/* After its own goodbye a program may read what is left past TLS (s_client does), and a close_notify with it. */
 	if (e->peer_fin)
 		return e->unread || e->unread_tls || e->facts.said || e->fin_sent ? CN_WIRE_UNREAD
@@ -78,6 +81,9 @@ static enum cn_fault fault(const struct cn_evidence *e)
 
 static enum cn_verdict verdict(const struct cn_evidence *e, const struct cn_judgement *j)
 {
+	/* What it had said before its reset lies unread. */
+	bool unknown = j->peer_end == CN_WIRE_UNKNOWN ||
+		       (j->peer_end == CN_WIRE_RESET && (e->unread || e->unread_tls));
 	bool peer_truncated = j->peer_end == CN_WIRE_FIN || j->peer_end == CN_WIRE_MID_RECORD ||
 			      j->peer_end == CN_WIRE_RESET;
 
@@ -93,10 +99,14 @@ static enum cn_verdict verdict(const struct cn_evidence *e, const struct cn_judg
 	case CN_FATAL_SEEN:
 		return CN_VERDICT_FAILED;
 	case CN_PEER_TRUNCATED: /* then nothing is owed to it any more */
-		return CN_VERDICT_TRUNCATED_BY_PEER;
+		return unknown          ? CN_VERDICT_UNKNOWN
+		       : peer_truncated ? CN_VERDICT_TRUNCATED_BY_PEER
+					: CN_VERDICT_ENDED; /* by a reset after its close_notify */
 	default:
 		break;
 	}
+	if (unknown)
+		return CN_VERDICT_UNKNOWN;
 	if (j->our_end != CN_WIRE_CLOSE_NOTIFY)
 		return peer_truncated ? CN_VERDICT_TRUNCATED_BY_BOTH : CN_VERDICT_TRUNCATED_BY_US;
 	if (peer_truncated)
@@ -128,6 +138,7 @@ const char *cn_verdict_word(enum cn_verdict v)
 		[CN_VERDICT_TRUNCATED_BY_PEER] = "truncated_by_peer",
 		[CN_VERDICT_TRUNCATED_BY_BOTH] = "truncated_by_both",
 		[CN_VERDICT_FAILED] = "failed",
+		[CN_VERDICT_UNKNOWN] = "unknown",
 		[CN_VERDICT_NOT_ESTABLISHED] = "not_established",
 		[CN_VERDICT_HELD_ELSEWHERE] = "held_elsewhere",
 		[CN_VERDICT_NOT_COVERED] = "not_covered",
@@ -154,9 +165,10 @@ const char *cn_fault_word(enum cn_fault f)
 const char *cn_wire_end_word(enum cn_wire_end end)
 {
 	static const char *const words[CN_WIRE_COUNT] = {
-		[CN_WIRE_OPEN] = "open",   [CN_WIRE_CLOSE_NOTIFY] = "close_notify",
-		[CN_WIRE_FIN] = "fin",     [CN_WIRE_MID_RECORD] = "mid_record",
-		[CN_WIRE_RESET] = "reset", [CN_WIRE_UNREAD] = "unread",
+		[CN_WIRE_OPEN] = "open",       [CN_WIRE_CLOSE_NOTIFY] = "close_notify",
+		[CN_WIRE_FIN] = "fin",         [CN_WIRE_MID_RECORD] = "mid_record",
+		[CN_WIRE_RESET] = "reset",     [CN_WIRE_UNREAD] = "unread",
+		[CN_WIRE_UNKNOWN] = "unknown",
 	};
 
 	return words[end];
@@ -171,6 +183,7 @@ const char *cn_verdict_phrase(enum cn_verdict v)
 		[CN_VERDICT_TRUNCATED_BY_PEER] = "truncated by the peer",
 		[CN_VERDICT_TRUNCATED_BY_BOTH] = "truncated by both",
 		[CN_VERDICT_FAILED] = "ended by an error",
+		[CN_VERDICT_UNKNOWN] = "not known who truncated",
 		[CN_VERDICT_NOT_ESTABLISHED] = "ended before its handshake",
 		[CN_VERDICT_HELD_ELSEWHERE] = "left to another process or descriptor",
 		[CN_VERDICT_NOT_COVERED] = "not covered",
@@ -203,6 +216,7 @@ const char *cn_peer_phrase(enum cn_wire_end end)
 		[CN_WIRE_MID_RECORD] = "; the peer: FIN in the middle of a record",
 		[CN_WIRE_RESET] = "; the peer: reset",
 		[CN_WIRE_UNREAD] = "",
+		[CN_WIRE_UNKNOWN] = "; the peer: an end of a kind that can't be told",
 	};
 
 	return phrases[end];

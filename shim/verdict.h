@@ -13,6 +13,7 @@ enum cn_verdict {
 	CN_VERDICT_TRUNCATED_BY_PEER,
 	CN_VERDICT_TRUNCATED_BY_BOTH,
 	CN_VERDICT_FAILED,
+	CN_VERDICT_UNKNOWN, /* the facts accuse neither side, nor do they clear both */
 	CN_VERDICT_NOT_ESTABLISHED,
 	CN_VERDICT_HELD_ELSEWHERE,
 	CN_VERDICT_NOT_COVERED,
@@ -31,7 +32,7 @@ enum cn_fault {
 	CN_FAULT_COUNT
 };
 
-/* The end of one direction on the wire. Ours is never MID_RECORD or UNREAD. */
+/* The end of one direction on the wire. Ours is never MID_RECORD, UNREAD or UNKNOWN. */
 enum cn_wire_end {
 	CN_WIRE_OPEN,
 	CN_WIRE_CLOSE_NOTIFY,
@@ -39,6 +40,7 @@ enum cn_wire_end {
 	CN_WIRE_MID_RECORD, /* FIN in the middle of a record */
 	CN_WIRE_RESET,
 	CN_WIRE_UNREAD, /* FIN is here, but the session has not read up to it */
+	CN_WIRE_UNKNOWN, /* an end that may have come with close_notify or without, or a reset that may be our own */
 	CN_WIRE_COUNT
 };
 
@@ -52,13 +54,16 @@ struct cn_evidence {
 	bool fin_sent;   /* before this end */
 	bool peer_fin;   /* has come */
 	bool reset;      /* the socket is */
+	bool in_doubt;   /* by whom, or whether it is that and not both sides' FIN */
 	bool unread;     /* input in the socket */
-	bool unread_tls; /* input in the session */
+	bool unread_tls; /* input in the session, or on its way there */
 	bool unacknowledged;
+	bool unsaid;      /* some of it was never sent yet */
 	bool peer_closed; /* its close_notify was read */
 	bool truncated;   /* the program met its end without one */
 	bool mid_record;  /* in the middle of a record */
 	bool peer_reset;  /* as a reset */
+	bool untold;      /* the program met its end, and the library does not tell which */
 };
 
 struct cn_judgement {

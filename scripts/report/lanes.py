@@ -16,7 +16,7 @@ GOODBYES = ('SSL_shutdown', 'gnutls_bye', 'gnutls_alert_send')
 FREES = ('SSL_free', 'SSL_clear', 'gnutls_deinit')
 # What goes over the wire.
 PEER_SENT = {'close_notify': 'close_notify', 'fin': 'FIN', 'mid_record': 'FIN in mid-record', 'reset': 'RST',
-             'unread': 'FIN'}
+             'unread': 'FIN', 'unknown': 'its end'}
 LIBRARY_SENT = {'close_notify+half_close': 'close_notify, FIN', 'close_notify+linger': 'close_notify, FIN',
                 'close_notify': 'close_notify', 'half_close': 'FIN', 'linger': 'FIN'}
 
