@@ -121,8 +121,8 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 			      enum cn_cause cause, bool thread_inside, int status)
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
-	bool closes = cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR &&
-		      cause != CN_CAUSE_SHUTDOWN && cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
+	bool closes = cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR && cause != CN_CAUSE_SHUTDOWN &&
+		      cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
 	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
 	int64_t surplus = surplus_of(conn, socket);
 	const struct cn_share *share = conn->share;
@@ -230,8 +230,8 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
 				       .exit_always = cn_config.exit_always};
 	bool shuts = cause == CN_CAUSE_SHUTDOWN || cause == CN_CAUSE_SHUTDOWN_BOTH;
-	struct cn_manner manner = {.silent = !shuts &&
-					     cause != CN_CAUSE_CLEAR}; /* else the session goes on */
+	struct cn_manner manner = {.silent =
+					   !shuts && cause != CN_CAUSE_CLEAR}; /* else the session goes on */
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;

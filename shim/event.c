@@ -3,7 +3,6 @@
 #include "event.h"
 #include "hook.h"
 #include "kernel.h"
-#include "outlive.h"
 #include "record.h"
 #include "sink.h"
 #include "usdt.h"
@@ -185,6 +184,19 @@ static const char *deed(const struct cn_conn *conn)
 	return "nothing";
 }
 
+/* NULL: nothing was at risk. */
+static const char *delivery_word(enum cn_delivery delivery)
+{
+	static const char *const words[] = {
+		[CN_DELIVERY_NOTHING] = NULL,
+		[CN_DELIVERY_KERNEL] = "kernel",
+		[CN_DELIVERY_BACKGROUND] = "background",
+		[CN_DELIVERY_UNGUARDED] = "unguarded",
+	};
+
+	return words[delivery];
+}
+
 static const char *action(const struct cn_conn *conn, const struct cn_end *end)
 {
 	bool alert =
@@ -308,7 +320,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	add_word(&r, "did", deed(conn));
 	add_word(&r, "mode", cn_config.mode == CN_MODE_OBSERVE ? "observe" : "fix");
 	add_word(&r, "action", action(conn, end));
-	add_word(&r, "delivery", cn_delivery_word(end->done.delivery));
+	add_word(&r, "delivery", delivery_word(end->done.delivery));
 	add_word(&r, "reason", cn_reason_word(end->plan.reason));
 	add_count(&r, "sent", socket->tcp ? (int64_t)socket->acked + socket->unsent : -1);
 	add_count(&r, "received", socket->tcp ? (int64_t)socket->received : -1);

@@ -2,6 +2,7 @@
  * Shells around libssl. Invariant: decides nothing; tells session.c what a call did, calls the real function of
  * the caller's own libssl, and keeps errno and OpenSSL's error queue as that left them. */
 #include "session.h"
+#include "tls_openssl.h"
 
 #include <stddef.h>
 
@@ -16,14 +17,14 @@ struct call {
 
 static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 {
-	struct cn_tls *first = atomic_load_explicit(&cn_libraries, memory_order_acquire);
+	struct cn_tls *first = atomic_load_explicit(&cn_openssl_kind.first, memory_order_acquire);
 	const uintptr_t *words = (const void *)ssl;
 
 	/* In OpenSSL 1.1 and 3.0 it is the second word, from 3.2 on the third and fourth. */
 	if (__builtin_expect(first && ssl, 1) &&
 	    (words[1] - first->start < first->length || words[3] - first->start < first->length))
 		return first;
-	return cn_tls_of((const void *const *)ssl, ssl ? SESSION_WORDS : 0, caller);
+	return cn_tls_of(&cn_openssl_kind, (const void *const *)ssl, ssl ? SESSION_WORDS : 0, caller);
 }
 
 /* The caller is the library itself. */
@@ -91,10 +92,10 @@ static inline __attribute__((always_inline)) struct call enter(SSL *ssl, const v
 		CN_STAY stay = {call.conn, 0};                                                               \
 		type ret;                                                                                    \
                                                                                                              \
-		if (__builtin_expect(!call.tls || !call.tls->real.name, 0))                                  \
+		if (__builtin_expect(!call.tls || !cn_openssl_real(call.tls)->name, 0))                      \
 			return missing;                                                                      \
 		stay.begun = (size_t)(length) > 0 ? CN_WRITE_PENDING : 0;                                    \
-		ret = call.tls->real.name arguments;                                                         \
+		ret = cn_openssl_real(call.tls)->name arguments;                                             \
 		stay.begun = 0;                                                                              \
 		if (call.conn && (asked))                                                                    \
 			cn_session_left(call.conn, ssl, succeeded, (int)ret, length);                        \
@@ -196,7 +197,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 		 (writes || cn_conn_has(conn, CN_WRITE_PENDING)))
 		ret = cn_openssl_shutdown(tls, ssl, copy);
 	else
-		ret = tls->real.SSL_shutdown(ssl);
+		ret = cn_openssl_real(tls)->SSL_shutdown(ssl);
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
@@ -222,7 +223,7 @@ EXPORT int SSL_shutdown(SSL *ssl)
 	if (!call.tls)
 		return -1;
 	if (!call.conn)
-		return call.tls->real.SSL_shutdown(ssl);
+		return cn_openssl_real(call.tls)->SSL_shutdown(ssl);
 	cn_call_begin(&told, CALLER, "SSL_shutdown", call.conn, call.conn->fd);
 	ret = shutdown_tracked(call.tls, ssl, &stay);
 	if (told.name)
@@ -245,7 +246,7 @@ EXPORT void SSL_set_shutdown(SSL *ssl, int mode)
 		cn_conn_note(conn, CN_MARKED);
 	else if (conn)
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_MARKED);
-	tls->real.SSL_set_shutdown(ssl, mode);
+	cn_openssl_real(tls)->SSL_set_shutdown(ssl, mode);
 }
 
 /* --- the end of a session --- */
@@ -294,7 +295,7 @@ EXPORT void SSL_free(SSL *ssl)
 	if (!tls)
 		return;
 	end_session(&call, CALLER, tls, ssl, CN_CAUSE_FREE);
-	tls->real.SSL_free(ssl);
+	cn_openssl_real(tls)->SSL_free(ssl);
 	cn_call_end(&call, 0, NULL);
 }
 
@@ -320,7 +321,7 @@ EXPORT int SSL_clear(SSL *ssl)
 	if (!tls)
 		return 0;
 	end_session(&call, CALLER, tls, ssl, CN_CAUSE_CLEAR);
-	ret = cn_call_end(&call, tls->real.SSL_clear(ssl), NULL);
+	ret = cn_call_end(&call, cn_openssl_real(tls)->SSL_clear(ssl), NULL);
 	if (holders)
 		keep_holders(tls, ssl, holders);
 	return ret;
@@ -332,7 +333,7 @@ EXPORT int SSL_up_ref(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
 	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
-	int ret = tls ? tls->real.SSL_up_ref(ssl) : 0;
+	int ret = tls ? cn_openssl_real(tls)->SSL_up_ref(ssl) : 0;
 
 	if (ret && conn)
 		atomic_fetch_add(&conn->session_refs, 1);
@@ -344,7 +345,7 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 	struct cn_tls *tls = library(ssl, CALLER);
 	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
 	uint32_t before = conn ? atomic_load(&conn->session_refs) : 0;
-	SSL *copy = tls ? tls->real.SSL_dup(ssl) : NULL;
+	SSL *copy = tls ? cn_openssl_real(tls)->SSL_dup(ssl) : NULL;
 
 	/* After the handshake it is an SSL_up_ref; libssl may have counted it already, by way of our hook. */
 	if (copy == ssl && conn && atomic_load(&conn->session_refs) == before)
@@ -359,31 +360,35 @@ EXPORT void SSL_set_msg_callback(SSL *ssl, cn_msg_callback *callback)
 	struct cn_tls *tls = library(ssl, CALLER);
 
 	if (tls)
-		tls->real.SSL_set_msg_callback(ssl, cn_openssl_msg_callback(callback));
+		cn_openssl_real(tls)->SSL_set_msg_callback(ssl, cn_openssl_msg_callback(callback));
 }
 
 EXPORT void SSL_CTX_set_msg_callback(SSL_CTX *ctx, cn_msg_callback *callback)
 {
-	struct cn_tls *tls = cn_tls_of((const void *const *)ctx, ctx ? SESSION_WORDS : 0, CALLER);
+	struct cn_tls *tls =
+		cn_tls_of(&cn_openssl_kind, (const void *const *)ctx, ctx ? SESSION_WORDS : 0, CALLER);
 
 	if (tls)
-		tls->real.SSL_CTX_set_msg_callback(ctx, cn_openssl_msg_callback(callback));
+		cn_openssl_real(tls)->SSL_CTX_set_msg_callback(ctx, cn_openssl_msg_callback(callback));
 }
 
 EXPORT int SSL_set_record_padding_callback(SSL *ssl, cn_padding_callback *callback)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
 
-	return tls ? tls->real.SSL_set_record_padding_callback(ssl, cn_openssl_padding_callback(callback))
+	return tls ? cn_openssl_real(tls)->SSL_set_record_padding_callback(
+			     ssl, cn_openssl_padding_callback(callback))
 		   : 0;
 }
 
 EXPORT void SSL_CTX_set_record_padding_callback(SSL_CTX *ctx, cn_padding_callback *callback)
 {
-	struct cn_tls *tls = cn_tls_of((const void *const *)ctx, ctx ? SESSION_WORDS : 0, CALLER);
+	struct cn_tls *tls =
+		cn_tls_of(&cn_openssl_kind, (const void *const *)ctx, ctx ? SESSION_WORDS : 0, CALLER);
 
 	if (tls)
-		tls->real.SSL_CTX_set_record_padding_callback(ctx, cn_openssl_padding_callback(callback));
+		cn_openssl_real(tls)->SSL_CTX_set_record_padding_callback(
+			ctx, cn_openssl_padding_callback(callback));
 }
 
 /* --- the exit handler's place --- */
@@ -394,8 +399,8 @@ EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
 	const void *caller = CALLER;
 	/* libssl itself calls this for each new session, and where its code lies is known. */
-	struct cn_tls *tls = cn_tls_of(&caller, 1, caller);
-	int ret = tls ? tls->real.OPENSSL_init_ssl(options, settings) : 0;
+	struct cn_tls *tls = cn_tls_of(&cn_openssl_kind, &caller, 1, caller);
+	int ret = tls ? cn_openssl_real(tls)->OPENSSL_init_ssl(options, settings) : 0;
 
 	if (tls && is_inside(tls, caller))
 		atomic_store(&tls->open_inside, true);
@@ -405,8 +410,8 @@ EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 
 EXPORT SSL_CTX *SSL_CTX_new(const void *method)
 {
-	struct cn_tls *tls = cn_tls_of(&method, 1, CALLER);
-	SSL_CTX *context = tls ? tls->real.SSL_CTX_new(method) : NULL;
+	struct cn_tls *tls = cn_tls_of(&cn_openssl_kind, &method, 1, CALLER);
+	SSL_CTX *context = tls ? cn_openssl_real(tls)->SSL_CTX_new(method) : NULL;
 
 	cn_at_exit_once(&at_exit_registered);
 	return context;
@@ -414,11 +419,11 @@ EXPORT SSL_CTX *SSL_CTX_new(const void *method)
 
 EXPORT SSL_CTX *SSL_CTX_new_ex(void *libctx, const char *propq, const void *method)
 {
-	struct cn_tls *tls = cn_tls_of(&method, 1, CALLER);
+	struct cn_tls *tls = cn_tls_of(&cn_openssl_kind, &method, 1, CALLER);
 	SSL_CTX *context = NULL;
 
-	if (tls && tls->real.SSL_CTX_new_ex)
-		context = tls->real.SSL_CTX_new_ex(libctx, propq, method);
+	if (tls && cn_openssl_real(tls)->SSL_CTX_new_ex)
+		context = cn_openssl_real(tls)->SSL_CTX_new_ex(libctx, propq, method);
 	cn_at_exit_once(&at_exit_registered);
 	return context;
 }

@@ -27,7 +27,7 @@ __attribute__((constructor(101))) static void start(void)
 {
 	cn_libc_find();
 	cn_real_syscall = cn_libc()->syscall;
-	cn_processes_start();
+	cn_processes_start(cn_conn_each);
 	cn_config_read();
 	if (!cn_libc_is_glibc())
 		cn_config.mode = CN_MODE_OFF;
@@ -232,10 +232,9 @@ int close_range(unsigned int first, unsigned int last, int flags); /* not declar
 /* Which calls come to cn_by_number. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
-	[SYS_close] = 1,        [SYS_close_range] = 1,   [SYS_shutdown] = 1,
-	[SYS_exit_group] = 1,   [SYS_seccomp] = 1,       [SYS_clone] = 1,
-	[SYS_rt_sigaction] = 1,
-	[SYS_clone3] = 1,       [SYS_epoll_create1] = 1, [SYS_unshare] = 1,
+	[SYS_close] = 1,         [SYS_close_range] = 1, [SYS_shutdown] = 1,     [SYS_exit_group] = 1,
+	[SYS_seccomp] = 1,       [SYS_clone] = 1,       [SYS_rt_sigaction] = 1, [SYS_clone3] = 1,
+	[SYS_epoll_create1] = 1, [SYS_unshare] = 1,
 #ifdef SYS_fork
 	[SYS_fork] = 1,
 #endif

@@ -6,7 +6,7 @@
 #include "config.h"
 #include "format.h"
 #include "kernel.h"
-#include "real.h"
+#include "libc.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Functions of libc that are found by name, because not every libc has them, or has them under the same version. */
 #include "object.h"
-#include "real.h"
+#include "libc.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -67,15 +67,3 @@ enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, c
 		return CN_DELIVERY_BACKGROUND;
 	return CN_DELIVERY_UNGUARDED;
 }
-
-const char *cn_delivery_word(enum cn_delivery delivery)
-{
-	static const char *const words[] = {
-		[CN_DELIVERY_NOTHING] = NULL,
-		[CN_DELIVERY_KERNEL] = "kernel",
-		[CN_DELIVERY_BACKGROUND] = "background",
-		[CN_DELIVERY_UNGUARDED] = "unguarded",
-	};
-
-	return words[delivery];
-}

@@ -12,7 +12,4 @@
 enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
 			    const struct cn_farewell *done);
 
-/* The word for the log; NULL: nothing was at risk. */
-const char *cn_delivery_word(enum cn_delivery delivery);
-
 #endif

@@ -689,12 +689,15 @@ static void share_before_fork(struct cn_conn *conn)
 	atomic_compare_exchange_strong(&share->speaker, &name, 0); /* what is inherited now is current */
 }
 
+/* conn.c's, which knows this file. */
+static cn_each_conn *each_connection;
+
 static void before_fork(void)
 {
 	int error = errno;
 
 	birth.place = 0;
-	cn_conn_each(share_before_fork);
+	each_connection(share_before_fork);
 	no_copies_now();
 	errno = error;
 	if (newborn()) {
@@ -791,14 +794,14 @@ static void in_child(void)
 	fresh_left = 0; /* the parent hands these out */
 	if (newborn())
 		join_as_newborn();
-	cn_conn_each(adopt_after_fork);
+	each_connection(adopt_after_fork);
 	if (newborn() && getppid() == 0)
 		found_family();
 	birth = (struct cn_birth){0}; /* it is the parent's */
 	errno = error;
 }
 
-void cn_processes_start(void)
+void cn_processes_start(cn_each_conn *each)
 {
 	static struct cn_process_page fallback;
 	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
@@ -809,6 +812,7 @@ void cn_processes_start(void)
 		cn_process_page =
 			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
 	family = map_shared(sizeof(*family));
+	each_connection = each;
 	name_process();
 	pthread_atfork(before_fork, in_parent, in_child);
 }

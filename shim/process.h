@@ -29,8 +29,9 @@ struct cn_share {
 
 struct cn_conn;
 
-/* Called by the constructor. */
-void cn_processes_start(void);
+/* Called by the constructor. `each`: calls `visit` for every connection, as cn_conn_each does. */
+typedef void cn_each_conn(void (*visit)(struct cn_conn *conn));
+void cn_processes_start(cn_each_conn *each);
 
 /* A name for this process that changes with every fork, raw clone included; vfork children share their parent's. */
 static inline uint32_t cn_process(void);

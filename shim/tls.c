@@ -94,3 +94,29 @@ struct cn_tls *cn_tls_bound(struct cn_tls_kind *kind, const void *caller)
 
 	return find_home(kind, known ? &object : NULL, &home) ? library_of(kind, &home) : NULL;
 }
+
+static struct cn_tls *find_by_object(struct cn_tls_kind *kind, const void *const *words, int count)
+{
+	struct cn_object object;
+
+	for (int i = 0; i < count; i++) {
+		if (words[i] && cn_object_at(words[i], &object) && defines(&object, kind->mark) &&
+		    !is_shim(kind, &object))
+			return library_of(kind, &object);
+	}
+	return NULL;
+}
+
+struct cn_tls *cn_tls_of(struct cn_tls_kind *kind, const void *const *words, int count, const void *caller)
+{
+	struct cn_tls *tls;
+
+	for (tls = atomic_load(&kind->first); tls; tls = atomic_load(&tls->next)) {
+		for (int i = 0; i < count; i++) {
+			if ((uintptr_t)words[i] - tls->start < tls->length)
+				return tls;
+		}
+	}
+	tls = find_by_object(kind, words, count);
+	return tls ? tls : cn_tls_bound(kind, caller);
+}

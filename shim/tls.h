@@ -5,13 +5,14 @@
 #define CN_TLS_H
 
 #include "match.h"
-#include "real.h"
+#include "libc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct cn_conn;
 struct cn_object;
+struct cn_tls;
 
 /* How a call on a session failed. */
 enum cn_outcome {
@@ -81,7 +82,6 @@ struct cn_tls_ops {
 /* One loaded TLS library. */
 struct cn_tls {
 	const struct cn_tls_ops *ops;
-	struct cn_libssl real;
 	bool usable;              /* has all that the shim needs */
 	_Atomic bool open_inside; /* the library's own calls of exported functions come by our hooks */
 	_Atomic bool told;        /* that it is not usable */
@@ -103,32 +103,12 @@ struct cn_tls_kind {
  * thread. */
 struct cn_tls *cn_tls_bound(struct cn_tls_kind *kind, const void *caller);
 
-/* Prepares the library that is defined by the object `home`; NULL if there is no memory. Discard takes back what was prepared
- * twice. */
-struct cn_tls *cn_openssl_prepare(const struct cn_object *home);
-void cn_openssl_discard(struct cn_tls *tls);
-
-/* conn.c's object of a session, or NULL. Only for a usable library. */
-struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl);
-
-/* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. What it writes goes to `fd`, a copy of the
- * session's descriptor; -1: to that itself. */
-int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
-
-/* The peer-waiting form of SSL_shutdown, see CLOSENOTIFY_WAIT_MS: returns what SSL_shutdown would. `ret` is
- * what the program's own call returned. Never longer than `wait_ms`. */
-int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);
-
-/* What is set in the place of a program's callback that has no getter: it calls that one, but not while the library itself
- * works in this thread, when the callback's data may be gone. Any thread; callbacks are never forgotten. */
-typedef void cn_msg_callback(int write, int version, int type, const void *bytes, size_t length, SSL *ssl,
-			     void *argument);
-typedef size_t cn_padding_callback(SSL *ssl, int type, size_t length, void *argument);
-cn_msg_callback *cn_openssl_msg_callback(cn_msg_callback *callback);
-cn_padding_callback *cn_openssl_padding_callback(cn_padding_callback *callback);
-
-/* SSL_shutdown on a session whose descriptor is closed or somebody else's: the library's own behaviour on
- * descriptor -1, so without any I/O. `first`: the program has not called SSL_shutdown before, whoever has. */
-int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first);
+/* The library that an object of its making belongs to: among the first `count` words of it is a pointer to the library's
+ * table of methods, say. Else as cn_tls_bound. Any thread. The first call for a library looks through the loaded objects; every
+ * later one is a few compares.
+ *
+ * Return addresses will not do alone: libssl ends functions in jumps (SSL_connect to SSL_do_handshake), and a program that
+ * has its functions by dlsym() on a handle may be bound to none, or call several from one place. */
+struct cn_tls *cn_tls_of(struct cn_tls_kind *kind, const void *const *words, int count, const void *caller);
 
 #endif

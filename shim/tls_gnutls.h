@@ -5,6 +5,28 @@
 
 #include "tls.h"
 
+/* The types of its headers; enumerations are unsigned int. */
+typedef struct gnutls_session_int *gnutls_session_t;
+typedef struct mbuffer_st *gnutls_packet_t;
+typedef void *gnutls_transport_ptr_t;
+typedef ssize_t (*gnutls_push_func)(gnutls_transport_ptr_t pointer, const void *bytes, size_t length);
+typedef ssize_t (*gnutls_vec_push_func)(gnutls_transport_ptr_t pointer, const struct iovec *parts, int count);
+typedef ssize_t (*gnutls_pull_func)(gnutls_transport_ptr_t pointer, void *bytes, size_t length);
+typedef int (*gnutls_alert_read_func)(gnutls_session_t session, unsigned int encryption, unsigned int level,
+				      unsigned int alert);
+
+struct cn_libgnutls {
+#define FIELD_LIBC                             FIELD_none
+#define FIELD_SSL                              FIELD_none
+#define FIELD_GNUTLS                           FIELD_some
+#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#include "hooks.def"
+#undef HOOK
+#undef FIELD_LIBC
+#undef FIELD_SSL
+#undef FIELD_GNUTLS
+};
+
 /* What goes on in a session that must not be ended by an alert meanwhile. */
 enum cn_gnutls_busy {
 	CN_GNUTLS_HANDSHAKE = 1 << 0, /* begun, or asked for, and not over */

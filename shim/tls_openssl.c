@@ -4,7 +4,7 @@
  * its error queue and the program's callbacks as they were. */
 #include "conn.h"
 #include "object.h"
-#include "real.h"
+#include "tls_openssl.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -88,7 +88,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_BIOS };
 
 struct openssl {
-	struct cn_tls tls;
+	struct cn_openssl library;   /* first: a struct cn_tls stands for it */
 	const char *names[OWN_BIOS]; /* of OpenSSL's own BIOs; NULL: not known */
 	int index;                   /* of our ex_data in every SSL */
 	BIO *_Atomic spare;          /* a memory BIO, NULL while a thread uses it */
@@ -146,8 +146,8 @@ static bool is_socket(struct openssl *o, const BIO *bio)
 {
 	const char *name = bio ? o->BIO_method_name(bio) : NULL;
 
-	return name && (name == o->names[OWN_SOCKET] || name == o->names[OWN_FD] ||
-			name == o->names[OWN_CONNECT]);
+	return name &&
+	       (name == o->names[OWN_SOCKET] || name == o->names[OWN_FD] || name == o->names[OWN_CONNECT]);
 }
 
 /* The program watches what goes through this BIO. */
@@ -235,7 +235,7 @@ static enum cn_outcome closed(struct openssl *o, SSL *ssl)
 		return CN_OUT_CLOSED;
 	if (conn && cn_conn_has(conn, CN_EOF_TAKEN))
 		return CN_OUT_TRUNCATED;
-	if (atomic_load(&o->tls.open_inside))
+	if (atomic_load(&o->library.tls.open_inside))
 		return CN_OUT_CLOSED;
 	if (is_socket(o, rbio))
 		return ask(o, rbio, BIO_EOF) ? CN_OUT_TRUNCATED : CN_OUT_CLOSED;
@@ -303,7 +303,7 @@ static bool would_block(struct openssl *o, SSL *ssl)
 static bool is_from_libssl(struct openssl *o)
 {
 	/* 3.0 has moved the library's number by a bit. */
-	return o->ERR_peek_last_error() >> (o->tls.real.SSL_CTX_new_ex ? 23 : 24) == LIBRARY_SSL;
+	return o->ERR_peek_last_error() >> (o->library.real.SSL_CTX_new_ex ? 23 : 24) == LIBRARY_SSL;
 }
 
 /* SSL_get_error looks into the error queue first, where the program may have left an old error. So it is asked last of all:
@@ -436,7 +436,7 @@ static bool finish_write(struct openssl *o, SSL *ssl, BIO *memory, size_t unfini
 
 	o->SSL_ctrl(ssl, CTRL_MODE, MODE_MOVING_BUFFER, NULL);
 	if (unfinished > sizeof(dummy) ||
-	    o->tls.real.SSL_write(ssl, dummy, (int)unfinished) != (int)unfinished)
+	    o->library.real.SSL_write(ssl, dummy, (int)unfinished) != (int)unfinished)
 		return false;
 	length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&bytes);
 	for (long start = 0; start + 5 <= length; start++) {
@@ -463,7 +463,7 @@ static bool say_into(struct openssl *o, SSL *ssl, BIO *memory, size_t unfinished
 	o->BIO_up_ref(memory);
 	o->SSL_set0_wbio(ssl, memory);
 	said = (!unfinished || finish_write(o, ssl, memory, unfinished)) &&
-	       o->tls.real.SSL_shutdown(ssl) >= 0;
+	       o->library.real.SSL_shutdown(ssl) >= 0;
 	o->SSL_set0_wbio(ssl, old);
 	return said;
 }
@@ -548,7 +548,7 @@ static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 		o->BIO_up_ref(write.held);
 		o->SSL_set0_wbio(ssl, write.held);
 	}
-	return o->tls.real.SSL_shutdown(ssl);
+	return o->library.real.SSL_shutdown(ssl);
 }
 
 struct held_signal {
@@ -607,7 +607,7 @@ int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first)
 	o->SSL_set0_wbio(ssl, nowhere);
 	if (first) /* it is to fail in writing: from 3.2 on the error queue tells that from reading */
 		o->SSL_set_shutdown(ssl, o->SSL_get_shutdown(ssl) & ~SENT);
-	ret = o->tls.real.SSL_shutdown(ssl);
+	ret = o->library.real.SSL_shutdown(ssl);
 	error = errno;
 	o->SSL_set0_rbio(ssl, rbio);
 	o->SSL_set0_wbio(ssl, wbio);
@@ -635,10 +635,10 @@ static enum cn_outcome look_ahead(struct openssl *o, SSL *ssl, BIO *memory, int 
 	int ret;
 
 	do {
-		ret = o->tls.real.SSL_peek(ssl, &byte, 1);
+		ret = o->library.real.SSL_peek(ssl, &byte, 1);
 		if (ret > 0)
 			return CN_OUT_REFUSED;
-		seen = outcome(&o->tls, ssl, ret);
+		seen = outcome(&o->library.tls, ssl, ret);
 		if (seen != CN_OUT_WANT)
 			return seen;
 		got = recv(fd, &byte, 1, MSG_DONTWAIT);
@@ -768,7 +768,7 @@ static void learn_names(struct openssl *o)
 static struct openssl last_resort;
 static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
 
-struct cn_tls *cn_openssl_prepare(const struct cn_object *home)
+static struct cn_tls *prepare(const struct cn_object *home)
 {
 	struct openssl *o =
 		mmap(NULL, sizeof(*o), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -780,17 +780,17 @@ struct cn_tls *cn_openssl_prepare(const struct cn_object *home)
 		o = atomic_flag_test_and_set(&last_resort_taken) ? NULL : &last_resort;
 	if (!o)
 		return NULL;
-	o->tls.ops = &ops;
-	o->tls.home = home->dynamic;
-	o->tls.start = home->start;
-	o->tls.length = home->end - home->start;
+	o->library.tls.ops = &ops;
+	o->library.tls.home = home->dynamic;
+	o->library.tls.start = home->start;
+	o->library.tls.length = home->end - home->start;
 	cn_scope_of(home, &scope);
 #define FIND_LIBC(member, name)
 #define FIND_GNUTLS(member, name)
 #define FIND_SSL(member, name)                                                                               \
 	found = cn_scope_symbol(&scope, #name);                                                              \
 	memcpy(&member name, &found, sizeof(found));
-#define HOOK(ret, name, params, home, purpose) FIND_##home(o->tls.real., name)
+#define HOOK(ret, name, params, home, purpose) FIND_##home(o->library.real., name)
 #include "hooks.def"
 #undef HOOK
 #define MAY(ret, name, params)  FIND_SSL(o->, name)
@@ -802,17 +802,19 @@ struct cn_tls *cn_openssl_prepare(const struct cn_object *home)
 		learn_names(o);
 	if (all)
 		o->index = o->CRYPTO_get_ex_new_index(EX_INDEX_SSL, 0, NULL, NULL, forget_copy, forget);
-	o->tls.usable = all && o->index > 0;
-	return &o->tls;
+	o->library.tls.usable = all && o->index > 0;
+	return &o->library.tls;
 }
 
-void cn_openssl_discard(struct cn_tls *tls)
+static void discard(struct cn_tls *tls)
 {
 	if (of(tls) == &last_resort)
 		atomic_flag_clear(&last_resort_taken);
 	else
 		munmap(tls, sizeof(struct openssl));
 }
+
+struct cn_tls_kind cn_openssl_kind = {.mark = "SSL_free", .prepare = prepare, .discard = discard};
 
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl)
 {

@@ -3,7 +3,7 @@
  * does no harm there and goes when it is met. */
 #include "watch.h"
 #include "process.h"
-#include "real.h"
+#include "libc.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ * The real functions of libc behind the hooks. Invariant: knows no TLS. */
+#ifndef CN_LIBC_H
+#define CN_LIBC_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* For a table of one home's functions: what a row of hooks.def is in it. */
+#define FIELD_none(ret, name, params)
+#define FIELD_some(ret, name, params) ret(*name) params;
+
+struct cn_libc {
+#define FIELD_LIBC                             FIELD_some
+#define FIELD_SSL                              FIELD_none
+#define FIELD_GNUTLS                           FIELD_none
+#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#include "hooks.def"
+#undef HOOK
+#undef FIELD_LIBC
+#undef FIELD_SSL
+#undef FIELD_GNUTLS
+};
+
+extern struct cn_libc cn_libc_table;
+
+/* Fills the table. The constructor calls it; a hook that comes earlier (another library's constructor) calls
+ * it itself. Repeating it is harmless. */
+void cn_libc_find(void);
+
+/* The real libc functions; any thread, signal handlers included once the constructor has run. A member is
+ * NULL where this libc lacks the function. */
+static inline const struct cn_libc *cn_libc(void)
+{
+	if (__builtin_expect(!cn_libc_table.close, 0))
+		cn_libc_find();
+	return &cn_libc_table;
+}
+
+#endif
