@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The real programs that the proof is about: one list, for programs.bats and for the table of the README.
+# The real programs that the proof is about: one list, for programs.bats and tests/programs.md.
 # Needs helper.bash. A case is a row here and a function of its name, which becomes the program.
 # shellcheck disable=SC2016,SC2034,SC2153 # judge options are expanded later; some are read by others, some set by helper.bash
 

@@ -186,7 +186,7 @@ filtered() {
 	filtered 0 libseccomp deny "$(echo "$LIBRARIES"/*/libseccomp.so.2)"
 }
 
-# The README's limit: such a filter is not seen, and the first call of the library's own may be the program's death
+# libclosenotify(7), CAVEATS: such a filter is not seen, and the first call of the library's own may be the program's death
 # (159: SIGSYS). The peer hears no lie for it.
 @test "under a filter that kills, set by the seccomp system call: no goodbye is begun" {
 	filtered '0|159' seccomp kill
