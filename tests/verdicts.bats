@@ -131,7 +131,7 @@ pair() {
 }
 
 @test "connections that end at random, on both sides: record and judge agree" {
-	run "$PROJECT/tests/agreement" 120 1 # make soak draws other numbers
+	run "$PROJECT/tests/agreement" 240 1 # make soak draws other numbers
 	assert_success
 }
 
