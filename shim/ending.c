@@ -399,9 +399,11 @@ void cn_end_process(int status, bool flushes)
 
 struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy)
 {
+	const struct cn_conn *there = conn->fd >= 0 ? cn_conn_at(conn->fd) : NULL;
 	struct cn_socket socket = {0};
 
-	if (conn->fd >= 0 && cn_conn_at(conn->fd) == conn)
+	/* Another session on the same socket does not take it away. */
+	if (there && there->cookie == conn->cookie)
 		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
 	return socket;
 }

@@ -63,6 +63,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(const void *, BIO_s_fd, (void))                                                                 \
 	NEED(const void *, BIO_s_connect, (void))                                                            \
 	NEED(const void *, BIO_f_buffer, (void))                                                             \
+	NEED(const void *, BIO_f_ssl, (void))                                                                \
 	NEED(const char *, BIO_method_name, (const BIO *))                                                   \
 	NEED(const void *, BIO_s_mem, (void))                                                                \
 	NEED(BIO *, BIO_new_socket, (int, int))                                                              \
@@ -85,7 +86,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
 
-enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_BIOS };
+enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_SSL, OWN_BIOS };
 
 struct openssl {
 	struct cn_openssl library;   /* first: a struct cn_tls stands for it */
@@ -176,11 +177,12 @@ static long ask(struct openssl *o, BIO *bio, int question)
 	return answer;
 }
 
+/* Below BIO_f_ssl stands the socket of another session, through which this one is tunnelled. */
 static int fd_below(struct openssl *o, BIO *bio)
 {
-	while (bio && !is_socket(o, bio))
+	while (bio && !is_socket(o, bio) && !is_a(o, bio, OWN_SSL))
 		bio = o->BIO_next(bio);
-	return bio ? (int)ask(o, bio, BIO_GET_FD) : -1;
+	return bio && !is_a(o, bio, OWN_SSL) ? (int)ask(o, bio, BIO_GET_FD) : -1;
 }
 
 static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *write_fd)
@@ -753,7 +755,7 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 static void learn_names(struct openssl *o)
 {
 	const void *(*const methods[OWN_BIOS])(void) = {o->BIO_s_socket, o->BIO_s_fd, o->BIO_s_connect,
-							o->BIO_f_buffer, o->BIO_s_mem};
+							o->BIO_f_buffer, o->BIO_s_mem, o->BIO_f_ssl};
 
 	for (int i = 0; i < OWN_BIOS; i++) {
 		BIO *bio = o->BIO_new(methods[i]());

@@ -16,6 +16,7 @@ BENIGN=(
 	'BIO_s_fd               const BIO_METHOD *(void)'
 	'BIO_s_connect          const BIO_METHOD *(void)'
 	'BIO_f_buffer           const BIO_METHOD *(void)'
+	'BIO_f_ssl              const BIO_METHOD *(void)'
 	'SSL_set_record_padding_callback void (SSL *, size_t (*)(SSL *, int, size_t, void *))'
 	'gnutls_record_send_range ssize_t (gnutls_session_t, const void *, size_t, const gnutls_range_st *)'
 	# 1.1.1: void *from_d for the address of the copied pointer

@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What an outside reader of the protocol looked for: idioms of OpenSSL and GnuTLS that are rare. Each first without the library.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	JUDGE_ARGS=(--silent-end)
+}
+
+# What the judge received, and what the program saw of its own calls.
+sum_of_run() {
+	echo "$(field verdict "$RESULT") $(field close_notify "$RESULT") $(field bytes "$RESULT") $(field sha256 "$RESULT") status $STATUS $SAID"
+}
+
+# The same where the bytes differ from run to run: a hello is among them.
+ends_of_run() {
+	echo "$(field verdict "$RESULT") $(field close_notify "$RESULT") $(field bytes "$RESULT") status $STATUS $SAID"
+}
+
+@test "tls_over_ssl_bio: the outer session of a tunnel ends as its program ends it" {
+	local tls without
+
+	for tls in 1.2 1.3; do
+		play '' client "$tls" ../transports/tls_over_ssl_bio 1000 says_goodbye
+		without=$(ends_of_run)
+		assert_equal "$(verdict_of "$RESULT")" closed
+		play "$SHIM" client "$tls" ../transports/tls_over_ssl_bio 1000 says_goodbye
+		assert_equal "$(ends_of_run)" "$without"
+	done
+}
+
+@test "tls_over_ssl_bio: the outer session of a tunnel is made to say goodbye" {
+	local tls end
+
+	for tls in 1.2 1.3; do
+		for end in close_free free_close; do
+			play '' client "$tls" ../transports/tls_over_ssl_bio 1000 "$end"
+			assert_equal "$(verdict_of "$RESULT")" truncated
+			play "$SHIM" client "$tls" ../transports/tls_over_ssl_bio 1000 "$end"
+			assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT")" 'closed 1'
+		done
+	done
+}
+
+@test "second_session_waits: the first session ends as its program ends it" {
+	local tls without
+
+	for tls in 1.2 1.3; do
+		play '' client "$tls" second_session_waits 1000
+		without=$(sum_of_run)
+		assert_equal "$(verdict_of "$RESULT")" closed
+		play "$SHIM" client "$tls" second_session_waits 1000
+		assert_equal "$(sum_of_run)" "$without"
+	done
+}
