@@ -33,7 +33,7 @@ play() {
 all_heard() {
 	local tls=$1 count=$2 said
 	shift 2
-	JUDGE_ARGS=(--connections "$count" --timeout-ms 100000 --no-tickets)
+	JUDGE_ARGS=(--connections "$count" --timeout-ms 600000 --no-tickets)
 	play '' "$tls" "$@"
 	assert_equal "$ENDS" "$count truncated 0"
 	said="$STATUS $SAID"
@@ -48,7 +48,7 @@ all_heard() {
 }
 
 @test "the same with unread tickets: none is reset" {
-	JUDGE_ARGS=(--connections 2000 --timeout-ms 100000)
+	JUDGE_ARGS=(--connections 2000 --timeout-ms 600000)
 	play "$SHIM" 1.3 churn 20000 2000 8
 	assert_equal "$ENDS" '2000 closed 1'
 }
@@ -155,7 +155,7 @@ foreign() {
 }
 
 @test "close, the number is reused, then SSL_shutdown: nothing is written to its new owner" {
-	JUDGE_ARGS=(--connections 200 --no-tickets --timeout-ms 100000)
+	JUDGE_ARGS=(--connections 200 --no-tickets --timeout-ms 600000)
 	play '' 1.3 reuse_race 100 200 shutdown first
 	assert_equal "$(foreign)" 200
 	play "$SHIM" 1.3 reuse_race 100 200 shutdown first
@@ -167,7 +167,7 @@ foreign() {
 }
 
 @test "the same as a race: SSL_shutdown in one thread, close and reuse in another" {
-	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
+	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 600000)
 	play '' 1.3 reuse_race 100 2000 shutdown raw
 	assert [ "$(foreign)" -gt 0 ]
 	play "$SHIM" 1.3 reuse_race 100 2000 shutdown raw
@@ -177,7 +177,7 @@ foreign() {
 }
 
 @test "the same as a race: SSL_free in one thread, close and reuse in another" {
-	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 100000)
+	JUDGE_ARGS=(--connections 2000 --no-tickets --timeout-ms 600000)
 	play '' 1.3 reuse_race 100 2000 free close
 	assert_equal "$(foreign)" 0
 	play "$SHIM" 1.3 reuse_race 100 2000 free close
@@ -189,7 +189,7 @@ foreign() {
 
 @test "fork in one thread, SSL_free in another: the child has no descriptor that it does not know of" {
 	local shim
-	JUDGE_ARGS=(--connections 300 --no-tickets --timeout-ms 100000)
+	JUDGE_ARGS=(--connections 300 --no-tickets --timeout-ms 600000)
 	for shim in '' "$SHIM"; do
 		play "$shim" 1.3 forks_meanwhile 100 300
 		assert_equal "$STATUS $SAID" '0 strangers 0'

@@ -230,7 +230,7 @@ all_roads() {
 @test "a thousand handshakes at once, interleaved, in two threads: every one finds its own socket" {
 	local tls
 	for tls in 1.2 1.3; do
-		JUDGE_ARGS=(--silent-end --connections 1000 --timeout-ms 100000)
+		JUDGE_ARGS=(--silent-end --connections 1000 --timeout-ms 600000)
 		play "$SHIM" client "$tls" many 100 1000
 		assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .close_notify, .fatal] | @text' | sort | uniq -c | sed 's/^ *//')" \
 			'1000 ["closed",1,null]'

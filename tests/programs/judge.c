@@ -110,7 +110,7 @@ static struct {
 	.connections = 1,
 	.repeat = 1,
 	.tickets = -1,
-	.timeout_ms = 10000,
+	.timeout_ms = 60000,
 	.accept_timeout_ms = 60000,
 };
 
@@ -1294,7 +1294,7 @@ static const struct {
 	{"port", "N", EITHER, O_PORT, "port (server: 0, the kernel chooses)"},
 	{"connections", "N", EITHER, O_CONNECTIONS, "how many to judge; server: side by side (1)"},
 	{"repeat", "N", CLIENT, O_REPEAT, "N connections in a row, each resuming the one before (1)"},
-	{"timeout-ms", "N", EITHER, O_TIMEOUT, "longest life of a connection (10000)"},
+	{"timeout-ms", "N", EITHER, O_TIMEOUT, "longest life of a connection (60000)"},
 	{"accept-timeout-ms", "N", SERVER, O_ACCEPT_TIMEOUT, "longest time without any connection (60000)"},
 	{"no-tickets", NULL, SERVER, O_NO_TICKETS, "no session tickets, no resumption"},
 	{"session-ids", NULL, SERVER, O_SESSION_IDS, "TLS 1.2: session ids instead of tickets"},
