@@ -410,7 +410,8 @@ told() {
 	# Without the library all may arrive: that kernel does not always reset.
 	CLOSENOTIFY_LOG=json:$LOG parts "$SHIM" 1.3 "$SIZE" close alone mptcp
 	arrived "$SIZE"
-	assert_equal "$STATUS $(told)" '0 background'
+	# Of what lies above its first subflow, which may have nothing to do, TCP_INFO does not tell.
+	assert_regex "$STATUS $(told)" '^0 (background|null)$'
 }
 
 # filters PROGRAM ARGS...: how many filters the library has set.
