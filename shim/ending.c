@@ -230,8 +230,6 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
 				       .exit_always = cn_config.exit_always};
 	bool shuts = cause == CN_CAUSE_SHUTDOWN || cause == CN_CAUSE_SHUTDOWN_BOTH;
-	struct cn_manner manner = {.silent =
-					   !shuts && cause != CN_CAUSE_CLEAR}; /* else the session goes on */
 	struct cn_farewell done = {0};
 	struct cn_socket socket = {0};
 	struct cn_facts facts;
@@ -266,11 +264,10 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	 * they are done, and must not come before. */
 	if (surplus_of(conn, &socket) < 0)
 		plan.half_close = false;
-	manner.fin_follows = plan.half_close || shuts;
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
 	if (cn_config.mode == CN_MODE_FIX)
-		done = cn_say_farewell(conn, fd, &plan, &socket, &manner);
+		done = cn_say_farewell(conn, fd, &plan, &socket, plan.half_close || shuts);
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */

@@ -102,18 +102,17 @@ static bool is_talking(const struct cn_conn *conn, const struct cn_socket *befor
 }
 
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
-				   const struct cn_socket *socket, const struct cn_manner *manner)
+				   const struct cn_socket *socket, bool fin_follows)
 {
 	struct cn_farewell done = {0};
 
 	if (plan->alert)
 		done.alert_sent = send_alert(conn, fd,
 					     &(struct cn_seal){
-						     .silent = manner->silent,
 						     .begun = cn_conn_has(conn, CN_ALERT_PENDING),
 						     .unfinished = plan->finish_write ? conn->unfinished : 0,
 					     },
-					     manner->fin_follows, socket);
+					     fin_follows, socket);
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
 	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */

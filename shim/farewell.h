@@ -27,15 +27,9 @@ struct cn_farewell {
 	enum cn_delivery delivery;
 };
 
-/* How to say it. */
-struct cn_manner {
-	bool silent;      /* the program's TLS callbacks must not run */
-	bool fin_follows; /* at once: alert and FIN are to be one segment */
-};
-
 /* The caller has claimed the connection, checked that fd is its socket, and lets the session live until this
- * returns. errno is clobbered. */
+ * returns. `fin_follows`: at once, so alert and FIN are to be one segment. errno is clobbered. */
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
-				   const struct cn_socket *socket, const struct cn_manner *manner);
+				   const struct cn_socket *socket, bool fin_follows);
 
 #endif

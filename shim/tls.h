@@ -47,7 +47,6 @@ struct cn_tls_state {
 
 /* How to say it. */
 struct cn_seal {
-	bool silent;       /* the program's callbacks must not run, their data may be gone */
 	bool begun;        /* the program's own was begun: only what is left of it */
 	size_t unfinished; /* length of a write whose only record is half out and goes first; 0: none */
 };
