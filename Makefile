@@ -181,7 +181,7 @@ needs-test: needs-build
 	  gdb=gdb musl-gcc=musl-tools dtrace=systemtap-sdt-dev chromium=chromium \
 	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
 
-demo: needs-build ## see it: three real programs, without and with
+demo: needs-build ## see it: four real programs, without and with
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@$(MAKE) --no-print-directory all >/dev/null
 	@CN_BUILD=$(abspath $(BUILD)) scripts/demo

@@ -31,12 +31,25 @@ build_static_ssl() {
 	check "$BATS_TEST_TMPDIR/static"
 	assert_failure 1
 	assert_line --partial 'statically linked'
-	echo 'int main(void) { return 0; }' | cc -shared -xc - -o "$BATS_TEST_TMPDIR/libgnutls.so"
+	echo 'int main(void) { return 0; }' | cc -shared -xc - -o "$BATS_TEST_TMPDIR/libwolfssl.so"
 	echo 'int main(void) { return 0; }' |
-		cc -xc - -o "$BATS_TEST_TMPDIR/gnutls" -Wl,--no-as-needed -L"$BATS_TEST_TMPDIR" -lgnutls -Wl,-rpath,"$BATS_TEST_TMPDIR"
+		cc -xc - -o "$BATS_TEST_TMPDIR/gnutls" -Wl,--no-as-needed -L"$BATS_TEST_TMPDIR" -lwolfssl -Wl,-rpath,"$BATS_TEST_TMPDIR"
 	check "$BATS_TEST_TMPDIR/gnutls"
 	assert_failure 1
-	assert_line --partial 'GnuTLS is not covered'
+	assert_line --partial 'wolfSSL is not covered'
+}
+
+@test "GnuTLS: covered, with its version; by dlsym in deep mode only" {
+	check "$BUILD/tests/gnutls/exit_0"
+	assert_success
+	assert_line --regexp '^tls library: +GnuTLS [0-9]+\.[0-9]+\.[0-9]+$'
+	assert_line --regexp '^verdict: +covered$'
+	refute_line --partial missed
+	echo 'int main(void) { return 0; }' | cc -shared -xc - -o "$BATS_TEST_TMPDIR/secur32.so"
+	echo 'int main(void) { return 0; }' |
+		cc -xc - -o "$BATS_TEST_TMPDIR/wine" -Wl,--no-as-needed -L"$BATS_TEST_TMPDIR" -l:secur32.so -Wl,-rpath,"$BATS_TEST_TMPDIR"
+	check "$BATS_TEST_TMPDIR/wine"
+	assert_line --regexp '^verdict: +covered with --deep$'
 }
 
 @test "OpenSSL inside the executable: recognised, and left alone by the library" {

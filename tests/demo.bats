@@ -18,7 +18,7 @@ demo_within() {
 	run "$@" make -C "$PROJECT" BUILD="$BATS_TEST_TMPDIR/build" demo 3>&-
 	assert_success
 	assert_output --partial 'the packages themselves are installed'
-	assert_equal "$(grep -c ' repaired$' <<<"$output")" 3
+	assert_equal "$(grep -c ' repaired$' <<<"$output")" 4
 }
 
 @test "the demo without CAP_SYS_ADMIN: each fault is seen, and each repair" {
