@@ -117,7 +117,7 @@ refuses() {
 		assert_equal "$(verdict_of "$RESULT")" "$EXPECTED"
 		assert_equal "$(field order "$RESULT")" "$(field order "$before")"
 		assert_equal "$(field bytes "$RESULT")" "$(field bytes "$before")"
-		assert grep -qE "action=none reason=($1) " "$WORK/err"
+		assert grep -qE "action=none delivery=- reason=($1) " "$WORK/err"
 	done
 }
 
