@@ -25,7 +25,7 @@ DEEP    := $(BUILD)/libclosenotify-deep.so
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
 .PHONY: dist deb rpm all install uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
-  rude-programs thread-programs fuzzers FORCE
+  rude-programs gnutls-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
@@ -104,10 +104,11 @@ rpm: needs-build ## an RPM, in build/packages
 # --- tests: the judge, programs with one sin each, and the bats files ---
 
 RUDE    := $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c))
+GNUTLS  := $(patsubst tests/gnutls/%.c,$(BUILD)/tests/gnutls/%,$(wildcard tests/gnutls/*.c))
 THREADS := $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(RUDE) $(THREADS) \
-                 $(patsubst tests/gnutls/%.c,$(BUILD)/tests/gnutls/%,$(wildcard tests/gnutls/*.c)) \
+                 $(GNUTLS) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
                  $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name \
@@ -116,6 +117,7 @@ BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard te
 
 test-programs: $(TEST_PROGRAMS)
 rude-programs: $(RUDE)
+gnutls-programs: $(GNUTLS)
 thread-programs: $(THREADS)
 
 $(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)

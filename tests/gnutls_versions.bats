@@ -62,12 +62,11 @@ changes() {
 	done
 }
 
-# unchanged PROGRAM [VERSION...]: the same without and with it.
+# unchanged PROGRAM: the same without and with it, in each version of VERSIONS (both).
 unchanged() {
 	local suite tls program=$1 without
-	shift
 	for suite in "${OTHERS[@]}"; do
-		for tls in ${*:-1.2 1.3}; do
+		for tls in ${VERSIONS-1.2 1.3}; do
 			play_in "$suite" '' "$tls" "$program"
 			without="$(jq -rc '[.verdict, .bytes, .close_notify, .fatal]' <<<"$RESULT") $STATUS $SAID"
 			play_in "$suite" "$SHIM" "$tls" "$program"
@@ -116,7 +115,7 @@ unchanged() {
 	JUDGE_ARGS=(--silent-end)
 	unchanged bye_then_close
 	unchanged corked_then_close
-	unchanged key_update_stalls 1.3
+	VERSIONS=1.3 unchanged key_update_stalls
 	unchanged child_closes
 	unchanged fatal_then_goes_on
 }
