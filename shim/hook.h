@@ -41,4 +41,8 @@ static inline void cn_guard_leave(struct cn_guard guard)
  * `registered` stands for: with two, it runs before the clean-up of either. */
 void cn_at_exit_once(_Atomic int *registered);
 
+/* The message has gone out: sockets that went with it have another holder now. Any thread, signal handlers too. */
+struct msghdr;
+void cn_message_sent(const struct msghdr *message);
+
 #endif

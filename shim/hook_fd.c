@@ -323,7 +323,7 @@ static void note_handed_over(struct cn_conn *conn)
 		atomic_store(&share->many, true);
 }
 
-static void handed_over(const struct msghdr *message)
+void cn_message_sent(const struct msghdr *message)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR((struct msghdr *)message, c)) {
 		const unsigned char *data = CMSG_DATA(c);
@@ -347,7 +347,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	ssize_t ret = cn_libc()->sendmsg(fd, message, flags);
 
 	if (__builtin_expect(ret >= 0 && message->msg_controllen != 0, 0) && !cn_inside)
-		handed_over(message);
+		cn_message_sent(message);
 	return nobody_seeks() ? ret : sent(fd, message->msg_iov, message->msg_iovlen, ret);
 }
 
@@ -359,7 +359,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int fl
 		const struct msghdr *message = &messages[i].msg_hdr;
 
 		if (message->msg_controllen)
-			handed_over(message);
+			cn_message_sent(message);
 		if (!nobody_seeks())
 			sent(fd, message->msg_iov, message->msg_iovlen, messages[i].msg_len);
 	}

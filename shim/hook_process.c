@@ -7,6 +7,7 @@
 #include "hook.h"
 #include "sink.h"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -234,7 +235,11 @@ int close_range(unsigned int first, unsigned int last, int flags); /* not declar
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
 	[SYS_close] = 1,         [SYS_close_range] = 1, [SYS_shutdown] = 1,     [SYS_exit_group] = 1,
 	[SYS_seccomp] = 1,       [SYS_clone] = 1,       [SYS_rt_sigaction] = 1, [SYS_clone3] = 1,
-	[SYS_epoll_create1] = 1, [SYS_unshare] = 1,
+	[SYS_epoll_create1] = 1, [SYS_unshare] = 1,     [SYS_dup] = 1,          [SYS_dup3] = 1,
+	[SYS_fcntl] = 1,         [SYS_sendmsg] = 1,     [SYS_prctl] = 1,
+#ifdef SYS_dup2
+	[SYS_dup2] = 1,
+#endif
 #ifdef SYS_fork
 	[SYS_fork] = 1,
 #endif
@@ -256,6 +261,20 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 		return close_range((unsigned int)a, (unsigned int)b, (int)c);
 	case SYS_shutdown:
 		return shutdown((int)a, (int)b);
+	case SYS_dup:
+		return dup((int)a);
+#ifdef SYS_dup2
+	case SYS_dup2:
+		return dup2((int)a, (int)b);
+#endif
+	case SYS_dup3:
+		return dup3((int)a, (int)b, (int)c);
+	case SYS_fcntl:
+		if (b == F_DUPFD || b == F_DUPFD_CLOEXEC) /* others may block, and be cancelled there */
+			return fcntl((int)a, (int)b, c);
+		break;
+	case SYS_prctl:
+		return prctl((int)a, b, c, d, e);
 	case SYS_unshare:
 		return unshare((int)a);
 	case SYS_epoll_create1:
@@ -280,6 +299,8 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	ret = cn_libc()->syscall(number, a, b, c, d, e, f);
 	if (is_fork)
 		cn_raw_fork_over(ret < 0);
+	if (number == SYS_sendmsg && ret >= 0 && !cn_inside)
+		cn_message_sent((const struct msghdr *)b);
 	if (stopped && ret != 0)
 		cn_background_allow();
 	if (number == SYS_seccomp && ret == 0 &&

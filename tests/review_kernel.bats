@@ -1,0 +1,40 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What a program does with descriptors, signals, limits and the halves of a socket by ways that are seldom gone.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	THREADS=$BUILD/tests/threads
+	JUDGE_ARGS=()
+}
+
+# run_of ROLE PROGRAM: without the library, then with it, over TLS 1.3. Sets WITHOUT, WITH (status and what the program says), ENDED and RESULT
+# (the judge's lines).
+run_of() {
+	play '' "$1" 1.3 "${@:2}"
+	WITHOUT="$STATUS $SAID" ENDED=$RESULT
+	play "$SHIM" "$1" 1.3 "${@:2}"
+	WITH="$STATUS $SAID"
+}
+
+@test "dup_by_number: a copy made by syscall() is one, and the goodbye comes at the last" {
+	local role
+	for role in client server; do
+		run_of "$role" dup_by_number
+		assert_equal "$WITH" "$WITHOUT"
+		assert_equal "$(field '|[.verdict, .bytes] | join(" ")' "$ENDED")" 'truncated 20000'
+		assert_equal "$(field '|[.verdict, .bytes] | join(" ")' "$RESULT")" 'closed 20000'
+	done
+}
+
+@test "handed_over_by_number: another process has the socket by syscall(SYS_sendmsg)" {
+	run_of client handed_over_by_number
+	assert_equal "$WITH" "$WITHOUT"
+	assert_equal "$(verdict_of "$ENDED") $(verdict_of "$RESULT")" 'truncated truncated'
+}
