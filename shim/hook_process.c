@@ -283,9 +283,9 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	case SYS_epoll_create:
 		return epoll_create((int)a);
 #endif
-	case SYS_rt_sigaction: /* the handler is the first member of its argument */
+	case SYS_rt_sigaction: /* the handler is the first member of its argument, the flags are the second */
 		if (b && *(const uintptr_t *)b > (uintptr_t)SIG_IGN)
-			cn_handler_noted((int)a);
+			cn_handler_noted((int)a, ((const unsigned long *)b)[1]);
 		break;
 	case SYS_exit_group:
 		leaving_at_once((int)a);

@@ -13,10 +13,10 @@ static bool is_handler(sighandler_t handler)
 typedef sighandler_t signal_call(int number, sighandler_t handler);
 
 /* Noted first: the signal may come at once. */
-static sighandler_t set(signal_call *real, int number, sighandler_t handler)
+static sighandler_t set(signal_call *real, int number, sighandler_t handler, int flags)
 {
 	if (is_handler(handler))
-		cn_handler_noted(number);
+		cn_handler_noted(number, (unsigned long)flags);
 	if (real)
 		return real(number, handler);
 	errno = ENOSYS;
@@ -26,21 +26,21 @@ static sighandler_t set(signal_call *real, int number, sighandler_t handler)
 EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
 	if (action && is_handler(action->sa_handler))
-		cn_handler_noted(number);
+		cn_handler_noted(number, (unsigned long)action->sa_flags);
 	return cn_libc()->sigaction(number, action, old);
 }
 
-#define SIGNAL(name)                                                                                         \
+#define SIGNAL(name, flags)                                                                                  \
 	sighandler_t name(int number, sighandler_t handler);                                                 \
                                                                                                              \
 	EXPORT sighandler_t name(int number, sighandler_t handler)                                           \
 	{                                                                                                    \
-		return set(cn_libc()->name, number, handler);                                                \
+		return set(cn_libc()->name, number, handler, flags);                                         \
 	}
 
-SIGNAL(signal)
-SIGNAL(bsd_signal)
-SIGNAL(ssignal)
-SIGNAL(sysv_signal)
-SIGNAL(__sysv_signal)
-SIGNAL(sigset)
+SIGNAL(signal, 0)
+SIGNAL(bsd_signal, 0)
+SIGNAL(ssignal, 0)
+SIGNAL(sysv_signal, SA_NODEFER)
+SIGNAL(__sysv_signal, SA_NODEFER)
+SIGNAL(sigset, 0)

@@ -14,6 +14,8 @@ __thread int cn_inside __attribute__((tls_model("initial-exec")));
 
 #ifdef __x86_64__
 
+#define HAS_FRAMES true
+
 /* What the kernel lays on the stack for a handler, in words from its return address, which stands 8 bytes after a multiple of
  * 16 (struct rt_sigframe; debuggers rely on it): uc_link, always 0; the flags; the segments, cs in the lowest half word; where
  * the floating point registers are, above it; the signals that were blocked when it came. */
@@ -36,6 +38,7 @@ static bool readable(uintptr_t at)
 
 struct masks {
 	uint64_t blocked, handled;
+	bool any; /* a handler may run with its signal not blocked (SA_NODEFER) */
 };
 
 /* These may be the segments of such a frame. One that is over, and lies in a buffer that nobody has written to, looks the same;
@@ -47,7 +50,7 @@ UNCHECKED static inline bool is_frame(const uint64_t *segments, const struct mas
 	return __builtin_expect((uint8_t)*segments == USER_CS, 0) && frame[FRAME_FLAGS] >> 32 == 0 &&
 	       frame[FRAME_FLAGS] & FLAG_FIXED && frame[FRAME_LINK] == 0 &&
 	       frame[FRAME_FLOATS] - (uintptr_t)frame < FLOATS_MOST && !(frame[FRAME_MASK] & ~now->blocked) &&
-	       now->blocked & now->handled & ~frame[FRAME_MASK];
+	       (now->any || now->blocked & now->handled & ~frame[FRAME_MASK]);
 }
 
 /* From here to the first page that can't be read, or to the thread's descriptor, which lies at the end of its stack. */
@@ -76,8 +79,11 @@ UNCHECKED static bool handler_on_stack(const struct masks *now)
 
 #else
 
+#define HAS_FRAMES false /* none that is known: such a handler goes unnoticed */
+
 struct masks {
 	uint64_t blocked, handled;
+	bool any;
 };
 
 static bool handler_on_stack(const struct masks *now)
@@ -88,22 +94,25 @@ static bool handler_on_stack(const struct masks *now)
 #endif
 
 static _Atomic uint64_t handlers; /* signal n is bit n - 1, as in the kernel's masks */
+static _Atomic bool unblocked;    /* one of them has SA_NODEFER */
 
 #define LIBC_SIGNALS (UINT64_C(3) << 31) /* 32 and 33: cancellation, and setuid() for all threads */
 
-void cn_handler_noted(int number)
+void cn_handler_noted(int number, unsigned long flags)
 {
 	if (number > 0 && number <= 64)
 		atomic_fetch_or(&handlers, UINT64_C(1) << (number - 1));
+	if (flags & SA_NODEFER)
+		atomic_store(&unblocked, true);
 }
 
 bool cn_in_handler(void)
 {
-	struct masks now = {.handled = atomic_load(&handlers)};
+	struct masks now = {.handled = atomic_load(&handlers), .any = HAS_FRAMES && atomic_load(&unblocked)};
 
 	if (!now.handled)
 		return false;
 	now.handled |= LIBC_SIGNALS;
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &now.blocked, sizeof(now.blocked));
-	return now.blocked & now.handled && handler_on_stack(&now);
+	return (now.any || now.blocked & now.handled) && handler_on_stack(&now);
 }

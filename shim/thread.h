@@ -7,13 +7,14 @@
 
 /* A signal handler may have interrupted malloc, so neither TLS nor threads are touched there. A thread that blocks no signal for
  * which the program has a handler is in none; one that does has the frame on its stack that the kernel lays for a handler, or
- * is in none either. Costs nothing where there are no handlers, else a system call, and with such a signal blocked one more and
- * 0.2 us for each page of the stack. */
+ * is in none either. A handler that does not block its signal (SA_NODEFER) is known by the frame alone (x86-64). Costs nothing where
+ * there are no handlers, else a system call; with such a signal blocked, or such a handler, one more and 0.2 us for each page of the
+ * stack. */
 bool cn_in_handler(void);
 
-/* The program installs a handler for that signal. It may take it away again, but not from here: a vfork child would do that in its
+/* The program installs a handler for that signal, with these sa_flags. It may take it away again, but not from here: a vfork child would do that in its
  * parent's memory. Any thread, signal handlers too. */
-void cn_handler_noted(int number);
+void cn_handler_noted(int number, unsigned long flags);
 
 /* Set while this thread runs the shim's code: hooks reached from there go straight through. */
 extern __thread int cn_inside __attribute__((tls_model("initial-exec")));

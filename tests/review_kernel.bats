@@ -38,3 +38,13 @@ run_of() {
 	assert_equal "$WITH" "$WITHOUT"
 	assert_equal "$(verdict_of "$ENDED") $(verdict_of "$RESULT")" 'truncated truncated'
 }
+
+@test "close in a handler whose signal is not blocked (SA_NODEFER, System V signal()): no second entry into malloc" {
+	JUDGE_ARGS=(--connections 301 --timeout-ms 60000)
+	play '' client 1.3 ../threads/handler 1000 300 nodefer
+	assert_equal "$STATUS $SAID" '0 malloc in the handler: 0'
+	play "$SHIM" client 1.3 ../threads/handler 1000 300 nodefer
+	assert_equal "$STATUS $SAID" '0 malloc in the handler: 0'
+	[ "$(grep -c '"verdict":"truncated"' "$JUDGE_OUT")" -eq 300 ]
+	[ "$(grep -c '"verdict":"closed"' "$JUDGE_OUT")" -eq 1 ] # main's own, after that: it is in no handler
+}

@@ -4,7 +4,8 @@
  *     handler PORT TLS N COUNT WHAT
  *
  * malloc: it interrupts malloc and free. write: SSL_write on yet another connection. blocked: as malloc, but the thread
- * blocks the signal while it makes its TLS calls. altstack: as malloc, on a stack of its own. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
+ * blocks the signal while it makes its TLS calls. altstack: as malloc, on a stack of its own. nodefer: as malloc, and
+ * the signal is not blocked while it runs. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
 #include "rude.h"
 
 #include <dlfcn.h>
@@ -86,6 +87,8 @@ int main(int argc, char **argv)
 		sigaltstack(&other_stack, NULL);
 		action.sa_flags |= SA_ONSTACK;
 	}
+	if (!strcmp(what, "nodefer"))
+		action.sa_flags |= SA_NODEFER;
 	r = rude_arguments(argc, argv);
 	r.ctx = rude_context(&r);
 	count = argc > 4 ? atoi(argv[4]) : 100;
