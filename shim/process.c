@@ -429,10 +429,13 @@ static _Atomic uint64_t *bit_of(const struct filter *filter, const char *link, b
 
 static void add(struct filter *filter, const char *link)
 {
+	_Atomic uint64_t *word;
 	uint64_t bit;
 
-	atomic_fetch_or(bit_of(filter, link, false, &bit), bit);
-	atomic_fetch_or(bit_of(filter, link, true, &bit), bit);
+	word = bit_of(filter, link, false, &bit); /* on its own: arguments have no order among them */
+	atomic_fetch_or(word, bit);
+	word = bit_of(filter, link, true, &bit);
+	atomic_fetch_or(word, bit);
 }
 
 static bool lacks(const struct filter *filter, uint32_t name, const char *link)
