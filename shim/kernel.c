@@ -21,6 +21,7 @@
 #define SO_COOKIE 57
 #endif
 
+#define BY_INODE     (UINT64_C(1) << 63)
 #define DISCARD_STEP (1 << 20)
 #define SEND_TRIES   8
 #define DRAIN_STEPS  64 /* a peer that sends forever is left to the kernel */
@@ -39,10 +40,12 @@ static uint64_t ask_cookie(int fd)
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
 		return cookie;
-	/* qemu-user and sandboxes don't know it. The inode of a socket is its own for as long as it lives. */
-	if (errno == EBADF || errno == ENOTSOCK || fstat(fd, &file) || !S_ISSOCK(file.st_mode))
+	/* qemu-user and sandboxes don't know it. The inode of a socket is its own for as long as it lives. What fails for the
+	 * moment, for want of memory, is no such answer. */
+	if (errno == EBADF || errno == ENOTSOCK || errno == ENOMEM || errno == ENOBUFS || fstat(fd, &file) ||
+	    !S_ISSOCK(file.st_mode))
 		return 0;
-	return (uint64_t)file.st_ino | UINT64_C(1) << 63;
+	return (uint64_t)file.st_ino | BY_INODE;
 }
 
 uint64_t cn_socket_cookie(int fd)
@@ -154,7 +157,8 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	uint64_t found = ask_cookie(fd);
 
 	*out = (struct cn_socket){.open = found && found == cookie,
-				  .unknown = !found && errno != EBADF && errno != ENOTSOCK};
+				  .unknown = found ? (found ^ cookie) & BY_INODE /* by another name */
+						   : errno != EBADF && errno != ENOTSOCK};
 	if (out->open)
 		look_at_tcp(fd, out);
 }
