@@ -399,7 +399,10 @@ EXPORT int OPENSSL_init_ssl(uint64_t options, const void *settings)
 {
 	const void *caller = CALLER;
 	/* libssl itself calls this for each new session, and where its code lies is known. */
-	struct cn_tls *tls = cn_tls_of(&cn_openssl_kind, &caller, 1, caller);
+	struct cn_tls *first = atomic_load_explicit(&cn_openssl_kind.first, memory_order_acquire);
+	struct cn_tls *tls = first && (uintptr_t)caller - first->start < first->length
+				     ? first
+				     : cn_tls_of(&cn_openssl_kind, &caller, 1, caller);
 	int ret = tls ? cn_openssl_real(tls)->OPENSSL_init_ssl(options, settings) : 0;
 
 	if (tls && is_inside(tls, caller))

@@ -754,7 +754,7 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 
 static void learn_names(struct openssl *o)
 {
-	const void *(*const methods[OWN_BIOS])(void) = {o->BIO_s_socket, o->BIO_s_fd, o->BIO_s_connect,
+	const void *(*const methods[OWN_BIOS])(void) = {o->BIO_s_socket, o->BIO_s_fd,  o->BIO_s_connect,
 							o->BIO_f_buffer, o->BIO_s_mem, o->BIO_f_ssl};
 
 	for (int i = 0; i < OWN_BIOS; i++) {
