@@ -46,6 +46,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(uint64_t, SSL_get_options, (const SSL *))                                                       \
 	NEED(long, SSL_ctrl, (SSL *, int, long, void *))                                                     \
 	NEED(SSL_SESSION *, SSL_get_session, (const SSL *))                                                  \
+	NEED(size_t, SSL_get_finished, (const SSL *, void *, size_t))                                        \
 	NEED(const char *, SSL_get_version, (const SSL *))                                                   \
 	NEED(const char *, SSL_get_servername, (const SSL *, int))                                           \
 	NEED(info_callback *, SSL_get_info_callback, (const SSL *))                                          \
@@ -258,6 +259,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	struct openssl *o = of(tls);
 	BIO *wbio = o->SSL_get_wbio(session), *rbio = o->SSL_get_rbio(session), *socket;
 	int shutdown = o->SSL_get_shutdown(session);
+	char finished;
 
 	*state = (struct cn_tls_state){0};
 	socket = plain_socket(o, wbio, &state->held);
@@ -270,8 +272,10 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
 			     (socket && ask(o, socket, BIO_KTLS_SEND) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
-	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert in clear. */
-	state->unsupported |= state->established && !o->SSL_get_session(session);
+	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert in clear; after SSL_set_session
+	 * and SSL_set_ssl_method, which also forget the handshake, by a wrong number. */
+	state->unsupported |= state->established && (!o->SSL_get_session(session) ||
+						     !o->SSL_get_finished(session, &finished, 0));
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
 	state->received = shutdown & RECEIVED;

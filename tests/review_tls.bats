@@ -58,3 +58,17 @@ ends_of_run() {
 		assert_equal "$(sum_of_run)" "$without"
 	done
 }
+
+@test "method_set_again: no alert by a session that has forgotten how to encrypt" {
+	local how tls without
+
+	for how in session method; do
+		for tls in 1.2 1.3; do
+			play '' client "$tls" method_set_again 1000 "$how"
+			without="$(sum_of_run) $(field error "$RESULT")"
+			assert_equal "$(verdict_of "$RESULT") $(field error "$RESULT")" 'truncated null'
+			play "$SHIM" client "$tls" method_set_again 1000 "$how"
+			assert_equal "$(sum_of_run) $(field error "$RESULT")" "$without"
+		done
+	done
+}
