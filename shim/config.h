@@ -24,10 +24,9 @@ struct cn_config {
 	unsigned int summary_s; /* and, with the next end, after so many seconds; 0: only at exit */
 	unsigned int
 		wait_ms; /* CLOSENOTIFY_WAIT_MS: the program's SSL_shutdown may wait this long for the peer */
-	unsigned int timeout_ms; /* CLOSENOTIFY_TIMEOUT_MS: total bound on what is finished after the
-				    program's close */
-	bool timeout_set;        /* the user has: it then holds for what the kernel finishes as well */
-	unsigned int linger_ms;  /* CLOSENOTIFY_LINGER_MS: bound without any acknowledgement by the peer */
+	unsigned int linger_ms;  /* CLOSENOTIFY_LINGER_MS: idle bound of a socket in the background */
+	unsigned int timeout_ms; /* CLOSENOTIFY_TIMEOUT_MS: total bound */
+	bool timeout_set;        /* the user has set it: it holds for what the kernel delivers as well */
 	bool quiet_override;     /* CLOSENOTIFY_QUIET=override */
 	bool exit_always;        /* CLOSENOTIFY_EXIT=always */
 	char program[256];       /* base name of the program, for CLOSENOTIFY_ONLY and the log */
