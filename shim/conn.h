@@ -46,6 +46,7 @@ enum cn_fact {
 	CN_RESET_IN_DOUBT = 1 << 25, /* a reset may be our own kernel's (after SHUT_RDWR), or none */
 	CN_PEER_UNTOLD = 1 << 26,    /* the peer's end was met, with close_notify or without */
 	CN_EOF_TAKEN = 1 << 27,      /* the library has taken a bare EOF for close_notify */
+	CN_INPUT_SHUT = 1 << 28,     /* by the program's shutdown(): from our FIN on, what comes in resets */
 };
 
 /* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ONE_RECORD 16384 /* RFC 8446 5.1: the most that fits into a record */
 
@@ -266,6 +267,9 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		plan.half_close = false;
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
+	if (cn_config.mode == CN_MODE_FIX && plan.half_close && cn_conn_has(conn, CN_INPUT_SHUT) &&
+	    socket.owing && !socket.peer_shut && !socket.reset)
+		cn_kernel_delivers(conn, fd); /* before our FIN */
 	if (cn_config.mode == CN_MODE_FIX)
 		done = cn_say_farewell(conn, fd, &plan, &socket, plan.half_close || shuts);
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
@@ -287,6 +291,24 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 						    .facts = facts,
 						    .socket = socket,
 						    .held = held(conn, &socket, &facts)});
+}
+
+enum cn_cause cn_end_of_half(int fd, int how)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+	uint32_t other = how == SHUT_WR ? CN_INPUT_SHUT : CN_FIN_SENT;
+
+	if (how == SHUT_RDWR || (conn && cn_conn_has(conn, other)))
+		return CN_CAUSE_SHUTDOWN_BOTH;
+	return how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_COUNT;
+}
+
+void cn_input_shut(int fd)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+
+	if (conn && cn_process_is_real() && conn->process == cn_process())
+		cn_conn_note(conn, CN_INPUT_SHUT);
 }
 
 void cn_end_descriptor(int fd, enum cn_cause cause)

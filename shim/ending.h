@@ -12,6 +12,13 @@
  * call. Any thread, signal handler or child: who must not act does not. errno is clobbered. */
 void cn_end_descriptor(int fd, enum cn_cause cause);
 
+/* What shutdown(fd, how) ends: if the other half has been shut before, both. CN_CAUSE_COUNT: nothing yet. Any thread, signal handlers too. */
+enum cn_cause cn_end_of_half(int fd, int how);
+
+/* shutdown(SHUT_RD) has succeeded. Linux goes on taking what comes in, until FIN is sent: from then on it resets. Any thread, signal
+ * handlers too. */
+void cn_input_shut(int fd);
+
 /* The program is about to free or clear a session. */
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause);
 

@@ -97,7 +97,7 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before, bool heard)
 {
 	return cn_conn_has(conn, CN_SERVER) && before->tcp && !before->reset && !before->peer_shut &&
-	       !cn_conn_has(conn, CN_PEER_CLOSED) &&
+	       !cn_conn_has(conn, CN_PEER_CLOSED | CN_INPUT_SHUT) &&
 	       (heard || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
 }
 

@@ -57,14 +57,28 @@ EXPORT int close(int fd)
 
 static __attribute__((noinline)) int watched_shutdown(int fd, int how, const void *caller)
 {
-	bool both = how == SHUT_RDWR;
+	static const char *const names[] = {
+		[SHUT_RD] = "shutdown(SHUT_RD)",
+		[SHUT_WR] = "shutdown(SHUT_WR)",
+		[SHUT_RDWR] = "shutdown(SHUT_RDWR)",
+	};
 	struct cn_call call;
+	enum cn_cause cause;
+	int ret;
 
-	if (!cn_tracked(fd) || cn_inside || (how != SHUT_WR && !both))
+	if (!cn_tracked(fd) || cn_inside || how < SHUT_RD || how > SHUT_RDWR)
 		return cn_libc()->shutdown(fd, how);
-	cn_call_begin(&call, caller, both ? "shutdown(SHUT_RDWR)" : "shutdown(SHUT_WR)", cn_conn_at(fd), fd);
-	ending(fd, both ? CN_CAUSE_SHUTDOWN_BOTH : CN_CAUSE_SHUTDOWN);
-	return cn_call_end(&call, cn_libc()->shutdown(fd, how), NULL);
+	cause = cn_end_of_half(fd, how);
+	if (cause != CN_CAUSE_COUNT) {
+		cn_call_begin(&call, caller, names[how], cn_conn_at(fd), fd);
+		ending(fd, cause);
+		ret = cn_call_end(&call, cn_libc()->shutdown(fd, how), NULL);
+	} else {
+		ret = cn_libc()->shutdown(fd, how);
+	}
+	if (how != SHUT_WR && ret == 0)
+		cn_input_shut(fd);
+	return ret;
 }
 
 EXPORT int shutdown(int fd, int how)

@@ -16,7 +16,7 @@
  * SO_LOCK_FILTER) says nothing of the next. */
 static _Atomic bool refused;
 
-static bool kernel_delivers(struct cn_conn *conn, int fd)
+bool cn_kernel_delivers(struct cn_conn *conn, int fd)
 {
 	int error;
 
@@ -49,16 +49,17 @@ static bool background_delivers(struct cn_conn *conn, int fd, bool talking)
 enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
 			    const struct cn_farewell *done)
 {
-	/* A descriptor that stays, a process that ends, a close() that the program wants to wait (SO_LINGER): none of them can
-	 * be handed over. */
-	bool can_hand_over = cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT && socket->wait_s == 0;
+	/* A descriptor that stays, a process that ends, a close() that the program wants to wait (SO_LINGER), a socket that
+	 * is shut for reading: none of them can be handed over. */
+	bool can_hand_over = cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT &&
+			     socket->wait_s == 0 && !cn_conn_has(conn, CN_INPUT_SHUT);
 
 	if (can_hand_over && (done->talking || conn->rest_length) &&
 	    background_delivers(conn, fd, done->talking))
 		return CN_DELIVERY_BACKGROUND;
 	if (!done->at_risk)
 		return CN_DELIVERY_NOTHING;
-	if (kernel_delivers(conn, fd)) {
+	if (cn_kernel_delivers(conn, fd)) {
 		if (cause != CN_CAUSE_SHUTDOWN_BOTH)
 			cn_socket_drain(fd, true, NULL); /* what came in before the filter stood */
 		return CN_DELIVERY_KERNEL;

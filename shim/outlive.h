@@ -6,6 +6,10 @@
 
 #include "farewell.h"
 
+/* The kernel delivers what was written, and refuses what comes in from now on: the filter stands on the socket. False: it does not take one. The
+ * caller has claimed the connection. errno is clobbered. */
+bool cn_kernel_delivers(struct cn_conn *conn, int fd);
+
 /* Sees to it that what was written to `fd` arrives although the program is about to close it (or to shut it for reading), as `done`
  * says that it may not. Mostly the kernel does that, by a filter on the socket; a socket that must still be read, or takes a
  * rest of our alert, goes to the background thread. The caller has claimed the connection. errno is clobbered. */

@@ -48,3 +48,16 @@ run_of() {
 	[ "$(grep -c '"verdict":"truncated"' "$JUDGE_OUT")" -eq 300 ]
 	[ "$(grep -c '"verdict":"closed"' "$JUDGE_OUT")" -eq 1 ] # main's own, after that: it is in no handler
 }
+
+@test "shut_rd_close: what was written arrives, although the socket was shut for reading and the peer goes on sending" {
+	local role how
+	JUDGE_ARGS=(--send 3000000 --read-pause-ms 1 --rcvbuf 4096)
+	for role in client server; do
+		for how in close wr wr_first exit; do
+			run_of "$role" shut_rd_close 300000 "$how"
+			assert_equal "$WITH" "$WITHOUT"
+			assert_equal "$(verdict_of "$ENDED")" reset
+			assert_equal "$(field '|[.verdict, .close_notify, .bytes] | join(" ")' "$RESULT")" 'closed 1 300000'
+		done
+	done
+}
