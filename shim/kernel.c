@@ -115,7 +115,7 @@ static socklen_t ask_tcp(int fd, struct tcp_info *info)
  * among them, for a client). */
 static uint64_t handed_to(int fd, struct tcp_info *info, socklen_t length, bool fin)
 {
-	uint64_t acked = info->tcpi_bytes_acked;
+	uint64_t acked;
 	int unacked;
 
 	if (length >= offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info->tcpi_bytes_retrans))
