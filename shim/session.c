@@ -145,7 +145,8 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 	enum cn_outcome outcome;
 
 	errno = guard.error;
-	outcome = conn->tls->ops->outcome(conn->tls, session, ret);
+	/* SSL_write_ex fails with 0, which is no end of the peer's either. */
+	outcome = conn->tls->ops->outcome(conn->tls, session, length && !ret ? -1 : ret);
 	switch (outcome) {
 	case CN_OUT_WANT:
 	case CN_OUT_WANT_WRITE:

@@ -320,9 +320,11 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	int error = errno, verdict = o->SSL_get_error(session, ret), want = o->SSL_want(session);
 	bool finished = o->SSL_is_init_finished(session) == 1;
 
-	if (verdict == ERROR_ZERO_RETURN)
+	/* A call that returns -1 has failed in writing, and only the session remembers that the peer has said it before. */
+	if (verdict == ERROR_ZERO_RETURN && !(ret < 0 && finished))
 		return closed(o, session);
-	if ((verdict != ERROR_SSL && verdict != ERROR_SYSCALL) || would_block(o, session))
+	if ((verdict != ERROR_SSL && verdict != ERROR_SYSCALL && verdict != ERROR_ZERO_RETURN) ||
+	    would_block(o, session))
 		return want == WANT_WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
 	if (finished && ret == 0 && (o->SSL_get_shutdown(session) & RECEIVED))
 		return closed(o, session);

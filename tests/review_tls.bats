@@ -72,3 +72,22 @@ ends_of_run() {
 		done
 	done
 }
+
+@test "told_then_reset: what fails after the peer's close_notify and reset is not blamed on the program" {
+	local how tls without
+
+	JUDGE_ARGS=(--first close_notify_rst --first-after 1000)
+	export CLOSENOTIFY_LOG=json:$BATS_TEST_TMPDIR/log
+	for how in shutdown write write_ex; do
+		for tls in 1.2 1.3; do
+			play '' client "$tls" told_then_reset 1000 "$how"
+			without=$(sum_of_run)
+			assert_regex "$SAID" "SSL_read: SSL_get_error 6.*$how: (-1|0) SSL_get_error 6"
+			rm -f "$BATS_TEST_TMPDIR/log"
+			play "$SHIM" client "$tls" told_then_reset 1000 "$how"
+			assert_equal "$(sum_of_run)" "$without"
+			run jq -r '[.verdict, .fault, .peer_end, .reason] | join(" ")' "$BATS_TEST_TMPDIR/log"
+			assert_output 'ended none close_notify peer_truncated'
+		done
+	done
+}
