@@ -29,23 +29,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NUMBERS       16384 /* descriptors of the thread; past that the oldest socket goes first */
-#define NUMBERS_OWN   8     /* those that are no sockets on their way out */
+#define NUMBERS       16384 /* descriptors of the thread; beyond that the oldest socket is closed */
+#define NUMBERS_OWN   8     /* those of its own, which are not the program's sockets */
 #define IDLE_MS       250   /* without work, the thread ends */
 #define STACK_SIZE    (size_t)(256 * 1024)
 #define BACKLOG       4096 /* messages that wait; the kernel has a limit of its own (net.core.somaxconn) */
-#define READ_STEPS    16   /* of a MiB: then the next socket has its turn */
-#define MESSAGE_MS    100  /* for a sender to send what he connected for */
+#define READ_STEPS    16   /* reads of a MiB each before the next socket is served */
+#define MESSAGE_MS    100  /* how long a sender may take from connect() to sendmsg() */
 #define TRIES         8
-#define START_MS      1000 /* never but on a machine that gives the thread no processor */
+#define START_MS      1000 /* reached only if the thread gets no processor */
 #define LET_GO_MS     100
-#define ENDING_MS     1000 /* by then a thread that said that it ends has done so */
+#define ENDING_MS     1000 /* a thread that has announced its end has ended by then */
 #define CLOSE_UNSHARE 2    /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 
-/* A socket on its way out. Times are ms of CLOCK_MONOTONIC. */
+/* A socket that the program has closed. Times are ms of CLOCK_MONOTONIC. */
 struct held {
 	bool used;
-	bool talking; /* the peer was still sending: if that fails it won't read what we said */
+	bool talking; /* the peer was still sending: if its write fails, it may not read our answer */
 	bool ended;   /* the peer's FIN has come */
 	uint32_t order;
 	int unacked;
@@ -55,7 +55,7 @@ struct held {
 	int64_t begun, idle_end, end;
 };
 
-/* What goes with a descriptor, without a hole: all of it is sent. */
+/* The message that goes with a descriptor. No padding: every byte of it is sent. */
 struct message_head {
 	uint64_t cookie;
 	uint32_t rest;
@@ -73,10 +73,10 @@ struct message {
 #define CLEARING UINT64_C(1)
 
 static struct {
-	_Atomic uint32_t state;   /* senders under way, and OPEN or STARTING */
-	_Atomic uint32_t holding; /* sockets held, messages under way included */
+	_Atomic uint32_t state;   /* number of senders at work, and OPEN or STARTING */
+	_Atomic uint32_t holding; /* sockets held, messages not yet received included */
 	_Atomic bool forbidden;   /* no thread may be started any more */
-	_Atomic bool leaving;     /* the thread lets go of what it holds */
+	_Atomic bool leaving;     /* the thread is to close what it holds */
 	_Atomic int64_t ended;    /* ms: when the thread said that it ends */
 	pid_t thread;
 	_Atomic uint64_t process; /* cn_process() << 1 of the thread's, or CLEARING */
@@ -99,7 +99,8 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The other end belongs to this process: an abstract name is anybody's, and another's in another network namespace. */
+/* Whether the other end belongs to this process. Any process can take an abstract name, and in another network namespace the
+ * name may be another's. */
 static bool is_our_own(int fd)
 {
 	struct ucred peer = {0};
@@ -114,7 +115,7 @@ static bool is_our_own(int fd)
 
 /* --- the thread --- */
 
-/* One is held no more: exit may wait for that. */
+/* One socket less is held. An exit may be waiting for that. */
 static void count_down(void)
 {
 	if (atomic_fetch_sub(&background.holding, 1) == 1)
@@ -137,14 +138,14 @@ static bool push_rest(struct held *h, int fd)
 	return true;
 }
 
-/* The kernel has it from here on. */
+/* From here on the kernel alone delivers. */
 static void let_go(int fd, enum cn_after after)
 {
 	struct held *h = &background.held[fd];
 	int unacked;
 
 	if (h->rest && push_rest(h, fd) && h->rest)
-		shutdown(fd, SHUT_WR); /* what is left of the alert finds no room: the peer is to see that */
+		shutdown(fd, SHUT_WR); /* no room for the rest of the alert: the peer must see a truncation */
 	unacked = cn_socket_unacked(fd);
 	if (unacked > 0 && !h->ended) {
 		if (cn_socket_refuse_input(fd) == 0)
@@ -173,7 +174,7 @@ static void let_go_of_oldest(void)
 		let_go(oldest, CN_AFTER_EVICTED);
 }
 
-/* Sends what can be sent, reads away what has come. True if there is more to read at once. */
+/* Sends the rest of an alert as far as it goes, and drains. True if there is more to read now. */
 static bool serve(int fd, int64_t now)
 {
 	struct held *h = &background.held[fd];
@@ -201,7 +202,8 @@ static bool serve(int fd, int64_t now)
 	return h->used && got > 0 && !h->ended;
 }
 
-/* When its time has come. An acknowledgement is progress; nothing tells of one, so it is looked for here. */
+/* Called when the time of a socket has come. An acknowledgement counts as progress. No event tells of one, so it is looked
+ * for here. */
 static void look_at_clock(int fd, int64_t now)
 {
 	struct held *h = &background.held[fd];
@@ -219,8 +221,8 @@ static void look_at_clock(int fd, int64_t now)
 	}
 }
 
-/* The sender may still be between connect() and sendmsg(). Whoever is not done in time is told so by his sendmsg(), and what he has sent
- * by then is taken: a message that is lost would be waited for. */
+/* The sender may still be between connect() and sendmsg(). If it is too late, its sendmsg() fails and tells it so. What it has
+ * sent before that is taken: others would wait for a message that is lost. */
 static ssize_t receive(int from, struct msghdr *header)
 {
 	struct pollfd ready = {.fd = from, .events = POLLIN};
@@ -236,14 +238,14 @@ static ssize_t receive(int from, struct msghdr *header)
 	return got;
 }
 
-/* The descriptor and what came with it. A message of anybody else's is dropped. */
+/* Takes the descriptor and its message. A message from another process is dropped. */
 static void take_message(int from)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	static struct message message; /* this thread's alone */
+	static struct message message; /* used by this thread only */
 	struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,
@@ -256,10 +258,10 @@ static void take_message(int from)
 	int fd = -1;
 
 	if (got < (ssize_t)sizeof(message.head))
-		return; /* nothing, to wake us */
+		return; /* empty: it was sent to wake this thread */
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	if (fd < 0 || fd >= NUMBERS) { /* lost for want of a number */
+	if (fd < 0 || fd >= NUMBERS) { /* lost: no number was free for it */
 		if (fd >= 0)
 			cn_libc()->close(fd);
 		count_down();
@@ -283,7 +285,7 @@ static void take_message(int from)
 	if (fd >= background.top)
 		background.top = fd + 1;
 	event.data.fd = fd;
-	if (epoll_ctl(background.epoll, EPOLL_CTL_ADD, fd, &event)) /* tells at once what there is already */
+	if (epoll_ctl(background.epoll, EPOLL_CTL_ADD, fd, &event)) /* reports input that is there already */
 		let_go(fd, CN_AFTER_EVICTED);
 }
 
@@ -317,7 +319,7 @@ static void take_messages(void)
 	}
 }
 
-/* Looks at every socket whose time has come; returns the ms until the next. */
+/* Visits every socket whose time has come. Returns the ms until the next one. */
 static int look_around(void)
 {
 	int64_t now = now_ms(), next = now + IDLE_MS;
@@ -370,12 +372,12 @@ static void work(void)
 			atomic_store(&background.ended, now_ms());
 			if (atomic_compare_exchange_strong(&background.state, &open, 0))
 				return; /* the descriptor table goes with the thread */
-			atomic_store(&background.ended, INT64_MAX); /* somebody has come in */
+			atomic_store(&background.ended, INT64_MAX); /* a sender came first: it goes on */
 		}
 	}
 }
 
-/* A table of its own, in which the log alone is left. */
+/* A descriptor table of its own, in which only the log's descriptor stays. */
 static bool unshare_descriptors(void)
 {
 	unsigned int log = (unsigned int)cn_sink_keep();
@@ -447,7 +449,7 @@ static void start(void)
 	}
 }
 
-/* While the thread makes its descriptor table and its socket, some 100 microseconds. That depends on nobody else. */
+/* Waits while the thread makes its descriptor table and its socket: some 100 microseconds, which depend on no other thread. */
 static bool wait_for_start(void)
 {
 	const struct timespec patience = {.tv_sec = START_MS / 1000};
@@ -460,7 +462,8 @@ static bool wait_for_start(void)
 	return atomic_load(&background.state) & OPEN;
 }
 
-/* After a fork the thread has stayed in the parent; the first who comes clears its things away, others wait for that. */
+/* After a fork the thread has stayed in the parent. The first caller in the child resets the thread's state; others wait for
+ * that. */
 static void move_in(void)
 {
 	uint64_t self = (uint64_t)cn_process() << 1, seen = atomic_load(&background.process);
@@ -588,7 +591,7 @@ void cn_background_let_go(void)
 	}
 }
 
-/* Until the thread is no more. Its number may be another's by now, so not for ever. */
+/* Waits until the thread has ended. Its thread id may belong to another by now, so the wait has a bound. */
 static void wait_for_end(void)
 {
 	const struct timespec pause = {.tv_nsec = 200000};
@@ -608,7 +611,7 @@ bool cn_background_stop(void)
 		atomic_store(&background.leaving, true);
 		wake();
 	}
-	wait_for_end(); /* one that takes no messages any more may still be on its way out */
+	wait_for_end(); /* a thread that takes no messages any more may not have ended yet */
 	atomic_store(&background.leaving, false);
 	return true;
 }

@@ -57,8 +57,8 @@ static void put_free(struct cn_conn *conn)
 	} while (!atomic_compare_exchange_weak(&free_list, &head, next));
 }
 
-/* Labels stand in a chunk of their own beside each chunk of connections. */
-static _Atomic uint64_t serials; /* of labels */
+/* What the log needs of a connection (struct cn_label) is kept in a chunk of its own, beside each chunk of connections. */
+static _Atomic uint64_t serials; /* numbers for the ids in the log */
 
 static bool add_labels(struct cn_conn *chunk)
 {
@@ -106,8 +106,8 @@ bool cn_conn_hold(struct cn_conn *conn)
 
 void cn_conn_drop(struct cn_conn *conn)
 {
-	/* With a thread still inside, or one that jumped out, it is not used again: the gate could not be told from the next
-	 * life's. */
+	/* A thread may still be inside, or have jumped out. Then the memory is not used again: its count of threads would
+	 * be taken for the next connection's. */
 	if (atomic_fetch_sub(&conn->references, 1) == 1 && !atomic_load(&conn->gate))
 		put_free(conn);
 }
@@ -212,7 +212,7 @@ void cn_conn_copied(int fd, int copy, uint64_t cookie)
 		}
 		cn_conn_drop(conn); /* no session yet */
 	}
-	if (conn && !conn->tls) /* nobody's yet, a fork child's own as well */
+	if (conn && !conn->tls) /* not yet met in this process, so a fork child's too */
 		conn->process = cn_process();
 	if (conn && conn->process == cn_process() && !add_descriptor(conn, copy))
 		cn_conn_note(conn, CN_HANDED_OVER); /* to a number that can't be watched */
@@ -229,7 +229,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 		conn = take_new();
 	if (!conn)
 		return NULL;
-	/* A new life; a thread that holds a stale pointer may still read, so member by member and atomically.
+	/* A thread that holds a stale pointer may still read, so each member is set by itself, the shared ones atomically.
 	 */
 	atomic_store(&conn->facts, 0);
 	atomic_store(&conn->descriptors, 0);
@@ -257,11 +257,12 @@ void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
 	struct cn_conn *before = cn_conn_at(fd);
 
 	if (fd >= 0 &&
-	    !slot_of(fd)) /* no memory, or past the last number: not to be told from one that is closed */
+	    !slot_of(fd)) /* no memory, or past the last number: it would look like one that is closed */
 		fd = read_fd = -1;
 	if (conn->fd >= 0 && conn->fd != fd)
 		cn_conn_remove(conn, conn->fd);
-	/* A second session on a socket of which other numbers stand with the first: we can't tell which end it. */
+	/* A second session on this socket, while other numbers of the socket belong to the first session. Nobody can tell
+	 * which number ends which session. */
 	if (before && before != conn && before->cookie == cookie && atomic_load(&before->descriptors) > 1)
 		cn_conn_note(conn, CN_HANDED_OVER);
 	conn->fd = fd;
@@ -317,9 +318,9 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn))
 
 /* --- the gate --- */
 
-/* Whoever holds the claim encrypts some bytes and sends them without blocking. But he may have a lower priority (SCHED_FIFO), so
- * yielding alone would wait for ever; and a signal handler may have jumped out of it and left it behind, so no pause is the
- * last: false after a second. */
+/* The holder of the claim encrypts some bytes and sends them without blocking. It may be a thread of lower priority
+ * (SCHED_FIFO): yielding alone would never let it run, so there are pauses. And a signal handler may have jumped out and left
+ * the claim behind: so the wait ends after a second, with false. */
 static bool wait_for_holder(unsigned int *pauses)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Who is who: descriptor, connection and TLS session, the owner process, duplicates, threads inside, and the
- * facts gathered so far. Invariants: no I/O on a connection; no lock; memory of a connection is reused but
- * never unmapped, so a stale pointer is safe to read, and whoever acts on one first claims it and then checks
- * that it still is what he looked for. */
+ * facts gathered so far. Invariants: no I/O on a connection; no lock. Memory of a connection is reused but
+ * never unmapped, so a stale pointer is safe to read. Before it acts, a thread claims the connection, and then checks
+ * that it is still the one it looked for. */
 #ifndef CN_CONN_H
 #define CN_CONN_H
 
@@ -49,8 +49,8 @@ enum cn_fact {
 	CN_INPUT_SHUT = 1 << 28,     /* by the program's shutdown(): from our FIN on, what comes in resets */
 };
 
-/* What a record needs and the end of a connection can't tell any more; there only when a log was asked for.
- */
+/* What the log needs of a connection, and what can't be found out any more when the connection ends. Kept only if there
+ * is a log. */
 struct cn_label {
 	char local[56], peer[56];
 	char sni[200];
@@ -75,10 +75,10 @@ struct cn_conn {
 	uint32_t raw_forks;             /* cn_raw_forks() when it was bound */
 	struct cn_share *_Atomic share; /* NULL unless it has lived through a fork */
 	uint64_t
-		handed; /* CN_MATCHED: what the socket was given that the session has not made: before it, ours */
+		handed; /* CN_MATCHED: bytes given to the socket that the session did not make: plain text before it, our alert */
 	uint64_t produced; /* CN_MATCHED: ciphertext that the session has made, as last seen */
-	uint64_t goodbye;  /* what the socket had been given with the goodbye, if by then all before it was
-			     acknowledged; else 0 */
+	uint64_t goodbye;  /* bytes given to the socket, goodbye included, if all before the goodbye was
+			     acknowledged by then; else 0 */
 	int fd, read_fd;   /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
@@ -147,7 +147,7 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 /* Ties it to its sockets (-1: none). What stood there before is told that its descriptor is gone. */
 void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie);
 
-/* Its socket is found, or won't be. */
+/* The search for its socket is over, whether it was found or not. */
 void cn_conn_seek_over(struct cn_conn *conn);
 
 /* The session's memory is about to be freed: nobody may touch it from here on. Called by the library's own
@@ -161,13 +161,14 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn));
 
 #define CN_CLAIMED (UINT32_C(1) << 31)
 
-/* A thread goes into a library call on this session and comes out again. One that never comes out (a jump) leaves the
- * session to the program for good. */
+/* Counts a thread into a library call on this session, and out again. If a thread never comes out (a jump), the count stays,
+ * and the session is left to the program from then on. */
 static inline void cn_conn_enter(struct cn_conn *conn);
 static inline void cn_conn_leave(struct cn_conn *conn);
 
-/* Claims the connection for a farewell. Another farewell is waited for: it never blocks. False when threads
- * are inside, or when the other has not ended after a second: a handler has jumped out of it. A signal handler that interrupts a farewell does not come here: it finds cn_inside set. */
+/* Claims the connection for a farewell, and waits for another farewell, which never blocks. False if threads are inside, or
+ * if the other farewell has not ended after a second (a handler has jumped out of it). A signal handler that interrupts a
+ * farewell does not come here: it finds cn_inside set. */
 bool cn_conn_claim(struct cn_conn *conn);
 void cn_conn_release(struct cn_conn *conn);
 

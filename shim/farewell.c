@@ -8,8 +8,8 @@
 
 #define WMEM_MAX 212992 /* the kernel's default for net.core.wmem_max */
 
-/* A send buffer that is full to the brim can often be widened by the few bytes of an alert. What was given by
- * a larger limit must not be made smaller, so only up to the usual wmem_max. */
+/* A full send buffer can often be widened by the few bytes of an alert. SO_SNDBUF must not make a buffer smaller that was given
+ * under a larger limit, so this goes up to the usual wmem_max only. */
 static bool widen(int fd, size_t by)
 {
 	int size = 0, wanted;
@@ -35,7 +35,7 @@ static size_t deliver(int fd, const unsigned char *bytes, size_t length, bool fi
 	return sent;
 }
 
-/* What did not fit is kept: it goes at close, or with the socket to the background. */
+/* Keeps what did not fit. It is sent at close, or goes to the background with the socket. */
 static void keep_rest(struct cn_conn *conn, const unsigned char *bytes, size_t length)
 {
 	if (!conn->rest)
@@ -78,9 +78,8 @@ static void send_rest(struct cn_conn *conn, int fd)
 	memmove(conn->rest, conn->rest + sent, conn->rest_length);
 }
 
-/* Data that comes in after close() is answered by RST, which throws our send queue away; after the peer's FIN
- * none can come. Only what was under way before the goodbye counts: the goodbye itself, once sent, is ahead
- * of any RST. */
+/* Data that comes in after close() is answered by RST, and RST drops our send queue. After the peer's FIN no data can come.
+ * Only bytes sent before the goodbye count: the goodbye, once sent, is ahead of any RST. */
 static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before)
 {
 	bool goodbye_alone = conn->goodbye && before->handed == conn->goodbye;
@@ -91,9 +90,9 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 				     cn_socket_unacked(fd) > 0);
 }
 
-/* A server that answers before it has read the whole request: what comes after close() is answered by RST, the client's
- * write fails, and many then never read. Whether more is to come can't be known; a server that says goodbye itself is
- * trusted to know unless something lies unread. */
+/* A server that answers before it has read the whole request: the rest comes after close() and is answered by RST. Then the
+ * client's write fails, and many clients do not read the answer any more. Nobody knows whether more will come. A server that
+ * says goodbye itself is trusted to know, unless input is unread. */
 static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before, bool heard)
 {
 	return cn_conn_has(conn, CN_SERVER) && before->tcp && !before->reset && !before->peer_shut &&
@@ -115,7 +114,7 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 					     fin_follows, socket);
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
-	if (plan->half_close && !conn->rest_length) /* else FIN follows the rest */
+	if (plan->half_close && !conn->rest_length) /* with a rest, FIN is sent after it */
 		done.half_closed = socket->write_shut || shutdown(fd, SHUT_WR) == 0;
 	/* close() with unread input makes the kernel send RST and drop the send queue. */
 	if (plan->drain) {

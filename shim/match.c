@@ -2,8 +2,8 @@
  * Which socket carries a session: the hellos seen on their way. Invariants: knows randoms and sockets, not sessions; a
  * random that was seen on two sockets belongs to none.
  *
- * The lock is held for some hundred instructions, twice per handshake. A fork child may find it held by a thread that
- * it does not have; so the lock bears the name of the process, and a foreign one is broken. */
+ * The lock is held for some hundred instructions, twice per handshake. A fork child may find it held by a thread of the
+ * parent. So the lock holds cn_process() of its holder, and a process takes over the lock of another one. */
 #include "match.h"
 #include "kernel.h"
 #include "process.h"
@@ -36,7 +36,7 @@ _Atomic uint32_t cn_seekers;
 static struct {
 	_Atomic uint32_t lock; /* cn_process() of the holder; 0: free */
 	struct hello *hellos;  /* number 0 is none */
-	uint32_t used, hand;   /* numbers ever used since the last reset; whose turn it is to go */
+	uint32_t used, hand;   /* numbers used since the last reset; the next to be replaced */
 	uint32_t heads[HEADS];
 	struct half halves[HALVES];
 	uint32_t half_count, next_half;
@@ -78,7 +78,7 @@ void cn_seek_over(void)
 	if (atomic_fetch_sub(&cn_seekers, 1) != 1)
 		return;
 	lock();
-	if (!atomic_load(&cn_seekers)) /* what is left nobody asks for */
+	if (!atomic_load(&cn_seekers)) /* no session will ask for what is left */
 		reset();
 	unlock();
 }

@@ -25,7 +25,8 @@ static struct cn_plan leave_alone(enum cn_reason reason)
 	return (struct cn_plan){.reason = reason};
 }
 
-/* What has come is somebody's to read. After SHUT_RDWR nothing more can come that is: it would reset. */
+/* Input may still be read by the program, so it stays. After SHUT_RDWR nothing more can be read, and what comes would
+ * reset. */
 static struct cn_plan leave_to_reader(const struct cn_facts *f, enum cn_cause cause, enum cn_reason reason)
 {
 	return (struct cn_plan){
@@ -94,7 +95,7 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 			return deliver(f, cause, CN_TRUNCATED_BY_US);
 	}
 
-	/* 7: the last thread to leave does it. */
+	/* 7: the goodbye is left to the last thread inside. */
 	if (f->thread_inside)
 		return leave_to_reader(f, cause, CN_DEFERRED);
 
@@ -102,7 +103,7 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 	if (f->abort_requested)
 		return leave_alone(CN_ABORT_REQUESTED);
 
-	/* 11: what follows when both have said it is plain text (RFC 4217's CCC), and not ours to read or end. */
+	/* 11: after both close_notifys plain text follows (RFC 4217's CCC): not ours to read or end. */
 	if (f->said && f->over)
 		return leave_alone(CN_CLEAN);
 	if (f->said)
@@ -115,11 +116,11 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 	if (f->quiet && !rules->quiet_override)
 		return leave_alone(CN_QUIET);
 
-	/* 10: a program that failed does not vouch for what it sent. */
+	/* 10: after a failure nobody knows whether the data is complete. */
 	if (cause == CN_CAUSE_EXIT && f->unclean && !rules->exit_always)
 		return leave_alone(CN_UNCLEAN_EXIT);
 
-	/* Freed without a goodbye: none can be made any more. */
+	/* The session was freed without a goodbye, and without a session none can be made. */
 	if (f->session_gone)
 		return deliver(f, cause, CN_TRUNCATED_BY_US);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Which process is this, and who else holds a connection. Invariant: when in doubt, somebody does.
  *
- * The family: this process, those that fork has made of it, and those that it was made of, in a list that they share.
- * Children that die or exec do not sign off; so a share says who may have the socket, and at the end of a connection
- * /proc says who of them still has it. */
+ * The family is this process, its descendants and its ancestors by fork, in a list that they share. A child that dies or execs
+ * does not take itself off the list. So a share names the processes that may have the socket, and at the end of a connection
+ * /proc tells which of them still have it. */
 #include "process.h"
 #include "conn.h"
 #include "format.h"
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define SHARES      (((size_t)1 << 20) / sizeof(struct cn_share))
-#define PATIENCE    1000 /* and no more: a thread of higher priority may be the one that waits, or a handler */
+#define PATIENCE    1000 /* then it gives up: the waiter itself may keep the other from running */
 #define ASKED       32   /* members that are asked whether they live when the list is full */
 #define FILTERS     16
 #define FILTER_BITS (1 << 16)
@@ -35,10 +35,10 @@
 struct cn_process_page *cn_process_page;
 static uint32_t process_name;
 
-enum { UNBORN = 0, GONE = -1 }; /* in the place of a pid: nobody knows it yet; dead to the last thread */
+enum { UNBORN = 0, GONE = -1 }; /* instead of a pid: not known yet; all its threads are dead */
 
 struct member {
-	_Atomic uint64_t who; /* its name << 32 | its pid; 0: nobody yet */
+	_Atomic uint64_t who; /* its name << 32 | its pid; 0: the place is free */
 	int error;            /* errno before its birth */
 };
 
@@ -118,8 +118,8 @@ static void proc_path(pid_t pid, const char *what, char *path)
 	strcpy(stpcpy(path, "/"), what);
 }
 
-/* Its descriptors are those of its last thread, so where it shows none it has none: it is about to die. With more threads
- * the first, which is the one that shows them, may have ended before the others. */
+/* /proc shows the descriptors of the first thread. In a process with one thread, none shown means none there: it is about to
+ * die. With more threads the first may have ended before the others. */
 static bool is_alone(pid_t pid)
 {
 	struct stat status;
@@ -129,7 +129,8 @@ static bool is_alone(pid_t pid)
 	return stat(path, &status) == 0 && status.st_nlink <= 3; /* itself, its parent, a thread */
 }
 
-/* Dead to the last thread, whether waited for or not. Without a descriptor, which a fork in another thread would inherit. */
+/* All its threads are dead, whether it has been waited for or not. Uses no descriptor: a fork in another thread would inherit
+ * that. */
 static bool gone(pid_t pid)
 {
 	siginfo_t end = {0};
@@ -171,7 +172,7 @@ static bool has_gone(_Atomic uint64_t *who)
 	return pid_of(atomic_load(who)) == GONE;
 }
 
-/* Only if nobody who lives has it. */
+/* Only if no living process has it. */
 static bool take_place(_Atomic uint64_t *who, pid_t pid)
 {
 	uint64_t seen = atomic_load(who);
@@ -367,7 +368,7 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited)
 
 	if (atomic_load(&share->mixed))
 		return false;
-	/* A child that never spoke does not vouch for what a parent that may have crashed had still to send. */
+	/* A child that never spoke on it can't know whether the parent had sent everything: it may have crashed. */
 	return speaker == name_of(atomic_load(&self)) || (speaker == 0 && !inherited);
 }
 
@@ -386,7 +387,7 @@ static bool name_socket(int fd, char *name)
 	return true;
 }
 
-/* 1: it is that socket; 0: it is not; -1: who knows. `found` gets what the link says, or "". */
+/* 1: it is that socket; 0: it is not; -1: unknown. `found` gets what the link says, or "". */
 static int links_to(int directory, const char *path, const char *socket, char *found)
 {
 	ssize_t length = readlinkat(directory, path, found, LINK_MOST - 1);
@@ -405,8 +406,8 @@ static bool has_at(pid_t pid, int number, const char *socket)
 	return number >= 0 && links_to(AT_FDCWD, path, socket, found) == 1;
 }
 
-/* The sockets of a member that was looked through, as a Bloom filter. Who has been born with a connection and has it no longer
- * will not get it again (but by SCM_RIGHTS, and then it is CN_HANDED_OVER). */
+/* The sockets of a member whose descriptors were read, as a Bloom filter. A process that was born with a connection and has it
+ * no longer will not get it again, except by SCM_RIGHTS, and then it is CN_HANDED_OVER. */
 struct filter {
 	atomic_flag busy;
 	_Atomic uint32_t name; /* whose; 0: nobody's */
@@ -480,7 +481,8 @@ static void drop_filters(void)
 	}
 }
 
-/* Of a process that lives, at any number; 1, 0 or -1 as above. Every socket goes into the filter, if there is one. */
+/* Whether a living process has it at any number: 1, 0 or -1 as above. Every socket seen goes into the filter, if there is
+ * one. */
 static int look_through(pid_t pid, int directory, const char *socket, struct filter *filter)
 {
 	struct {
@@ -528,7 +530,7 @@ static bool has_somewhere(int at, uint64_t who, const char *socket)
 		return true; /* no /proc, or not for us */
 	filter = begin_filter(filter);
 	has = look_through(pid_of(who), directory, socket, filter);
-	/* Twice, for the first look passes by what moves meanwhile from a number that is yet to come to one that has been. */
+	/* Twice: while the first look goes on, a descriptor may move from a number not yet read to one already read. */
 	if (!has && lseek(directory, 0, SEEK_SET) == 0)
 		has = look_through(pid_of(who), directory, socket, filter);
 	cn_copy_over(directory);
@@ -545,7 +547,7 @@ static bool holds(int at, int number, const char *socket)
 		return false;
 	if (pid_of(who) == UNBORN || has_at(pid_of(who), number, socket))
 		return true;
-	/* Asked twice: of one that dies in between /proc shows nothing that is certain. */
+	/* Asked twice: what /proc shows of a process that dies meanwhile is not certain. */
 	return !has_gone(member) && has_somewhere(at, who, socket) && !has_gone(member);
 }
 
@@ -638,7 +640,7 @@ void cn_copy_over(int copy)
 		atomic_fetch_sub(&copying, 1);
 }
 
-/* A signal handler that forks may have interrupted one of these: then nobody is waited for any longer. */
+/* A signal handler that forks may have interrupted one of these, so the wait has a bound. */
 static void no_copies_now(void)
 {
 	atomic_fetch_add(&forking, 1);
@@ -678,7 +680,7 @@ static void share_before_fork(struct cn_conn *conn)
 	if (!conn->tls || conn->process != cn_process() || !atomic_load(&conn->descriptors))
 		return;
 	share = share_of(conn);
-	if (!share) { /* with nothing to tell who holds it somebody always does */
+	if (!share) { /* unknown holders count as holders, for good */
 		cn_conn_note(conn, CN_HANDED_OVER);
 		return;
 	}
@@ -705,7 +707,7 @@ static void before_fork(void)
 	errno = error;
 	if (newborn()) {
 		newborn()->error = error;
-		errno = 0; /* the kernel's answer is all that comes between this and the next handler */
+		errno = 0; /* only the system call can change it before the next handler runs */
 	}
 }
 
@@ -716,7 +718,7 @@ static void tell_family(pid_t pid)
 	atomic_store(&newborn()->who, member(name_of(seen), pid));
 }
 
-/* By libc's own forks (forkpty, daemon) nobody tells what came of it. */
+/* libc's own forks (forkpty, daemon) do not tell whether they failed. */
 static void in_parent(void)
 {
 	atomic_fetch_sub(&forking, 1);
@@ -759,7 +761,7 @@ static void adopt_after_fork(struct cn_conn *conn)
 	cn_conn_note(conn, CN_INHERITED);
 }
 
-/* Who leaves the pid namespace of the others starts a list of its own: here they have other pids. */
+/* A process that leaves the pid namespace of the others starts a list of its own: pids differ there. */
 static void found_family(void)
 {
 	struct family *old = family;

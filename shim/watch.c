@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The program's epoll sets. Invariant: a set that is open and was noted is in the list; a number that no longer is one
- * does no harm there and goes when it is met. */
+ * The program's epoll sets. Invariant: every open set that was noted is in the list. A number in the list that is no set any
+ * more does no harm, and is removed when it is met. */
 #include "watch.h"
 #include "process.h"
 #include "libc.h"
@@ -12,9 +12,8 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define MOST 1024U
-#define AGAIN                                                                                                \
-	(UINT64_C(1) << 32) /* above the number: how often it was noted, so that nobody forgets a newer one */
+#define MOST  1024U
+#define AGAIN (UINT64_C(1) << 32) /* above the number, a count of notes: so no thread removes a newer one */
 
 static _Atomic uint64_t pollers[MOST]; /* number + 1; 0: free */
 static _Atomic uint32_t top;
@@ -48,7 +47,7 @@ static bool note(int poller)
 	return false;
 }
 
-/* Takes fd out of every set, and out of the list what is no set. */
+/* Removes fd from every set, and from the list each number that is no set any more. */
 static void leave_all(int fd)
 {
 	uint32_t used = atomic_load(&top);
@@ -65,7 +64,7 @@ static void leave_all(int fd)
 void cn_watch_noted(int poller)
 {
 	if (!note(poller)) {
-		leave_all(poller); /* a new one is in no set; this makes room */
+		leave_all(poller); /* a new set is in no other, so this only makes room */
 		note(poller);
 	}
 }
@@ -82,7 +81,7 @@ void cn_watch_copied(int fd, int copy)
 	}
 }
 
-/* A set knows a socket by the number by which it was added: only that takes it out again, if nobody has it by now. */
+/* A set knows a socket by the number by which it was added. Only that number removes it, and only if it is free by now. */
 void cn_watch_ends_as(int fd, int number)
 {
 	int again = number >= 0 && number != fd && atomic_load(&top) ? cn_copy_for_now(fd, number) : -1;
