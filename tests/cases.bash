@@ -424,6 +424,8 @@ inside() {
 libevent_program() (
 	library=$("$PROJECT/tests/sysroot" path host)/usr built=$BUILD/tests/clients/bufferevent
 	mkdir -p "${built%/*}"
+	exec 9>"$built.lock"
+	flock 9
 	[ "$built" -nt "$CLIENTS/bufferevent.c" ] ||
 		"${CC:-cc}" -std=gnu11 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wconversion -Werror -O2 \
 			-idirafter "$library/include" -idirafter "$library/include/$(gcc -print-multiarch)" \
@@ -464,13 +466,14 @@ print(port)'
 
 # port_of PID: waits until that process listens and prints the port, without connecting.
 port_of() {
-	local port=
+	local port='' MOMENT=0.02
 	while kill -0 "$1" 2>/dev/null; do
 		port=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
 			awk 'FILENAME == "-" { gsub(/[^0-9]/, ""); mine[$0]; next }
 				$4 == "0A" && $10 in mine { sub(/.*:/, "", $2); print $2; exit }' - /proc/net/tcp /proc/net/tcp6)
 		[ -z "$port" ] || break
-		sleep 0.01
+		a_moment
+		MOMENT=0.05
 	done
 	if [ -z "$port" ]; then
 		cat "$WORK/err" >&2
@@ -479,15 +482,10 @@ port_of() {
 	echo $((16#$port))
 }
 
-# finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS; by force after half a minute.
+# finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS. One that hangs is killed after two minutes.
 finish() {
-	local tries
 	[ $# -lt 2 ] || kill "-$2" "$1"
-	for ((tries = 3000; tries; tries--)); do
-		kill -0 "$1" 2>/dev/null || break
-		sleep 0.01
-	done
-	((tries)) || kill -KILL "$1"
+	timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || kill -KILL "$1"
 	STATUS=0
 	wait "$1" || STATUS=$?
 }

@@ -21,7 +21,7 @@ play() {
 	local preload=$1 program=$BUILD/tests/$2
 	shift 2
 	STATUS=0
-	start_judge --accept-timeout-ms 5000 --no-tickets
+	start_judge --no-tickets
 	SAID=$(LD_PRELOAD=$preload timeout 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
 	RESULT=$(judge_result)
 	echo "${program##*/} $*, $preload: status $STATUS $RESULT $SAID"

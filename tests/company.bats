@@ -56,7 +56,7 @@ start_judge_wrapped() {
 	STARTED+=($!)
 	until read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ]; do
 		kill -0 $!
-		sleep 0.01
+		a_moment
 	done
 }
 
@@ -83,7 +83,7 @@ start_judge_wrapped() {
 	export TORSOCKS_CONF_FILE=$BATS_TEST_TMPDIR/torsocks.conf
 	echo 'AllowOutboundLocalhost 0' >"$TORSOCKS_CONF_FILE"
 	for order in "$torsocks" "$torsocks:$SHIM" "$SHIM:$torsocks"; do
-		start_judge "${JUDGE_ARGS[@]}" --accept-timeout-ms 2000
+		start_judge "${JUDGE_ARGS[@]}"
 		run env LD_PRELOAD="$order" "$RUDE/free_then_close" "$JUDGE_PORT" 1.3
 		assert_failure 99
 		assert_output --partial 'connect: Operation not permitted'

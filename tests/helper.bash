@@ -27,10 +27,11 @@ needs_mount() {
 	may_mount || skip 'no file system may be mounted (CAP_SYS_ADMIN)'
 }
 
-# Between two looks at what somebody else will do; without a process for each.
+# Between two looks at what somebody else will do; without a process for each. MOMENT: seconds.
 a_moment() {
-	[ -p "$BATS_RUN_TMPDIR/silence" ] || mkfifo "$BATS_RUN_TMPDIR/silence" 2>/dev/null || :
-	read -rt 0.01 <>"$BATS_RUN_TMPDIR/silence" || :
+	local silence=${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/silence
+	[ -p "$silence" ] || mkfifo "$silence" 2>/dev/null || :
+	read -rt "${MOMENT:-0.01}" <>"$silence" || :
 }
 
 # Makes $PKI/{ca.pem,cert.pem,key.pem} unless they exist; safe when test files run side by side.
@@ -82,10 +83,10 @@ judge_client() {
 	"$JUDGE" client --port "$JUDGE_PORT" "$@"
 }
 
-# judge_result [N]: waits until the judge last started has ended, then prints its Nth JSON line (1).
+# judge_result [N]: waits until the judge last started has ended (one that hangs: 15 minutes), then prints its Nth JSON line (1).
 judge_result() {
 	local lines=()
-	flock --timeout 300 9 9<"$JUDGE_OUT.lock" || return 1
+	flock --timeout 900 9 9<"$JUDGE_OUT.lock" || return 1
 	[ ! -s "$JUDGE_OUT.err" ] || cat "$JUDGE_OUT.err" >&2
 	mapfile -t lines <"$JUDGE_OUT"
 	[ -n "${lines[${1:-1}]-}" ] && printf '%s\n' "${lines[${1:-1}]}"

@@ -187,7 +187,7 @@ wait_for() {
 	local count
 	until count=$(grep -cE "$1" "$2" 2>/dev/null) || true && [ "${count:-0}" -ge "${3-1}" ]; do
 		kill -0 "$SERVER" || { cat "$WORK/err" >&2 && return 1; }
-		sleep 0.01
+		a_moment
 	done
 }
 
@@ -204,7 +204,7 @@ watched() {
 # the one that listens. The server has ended.
 each_spoken_by_one() {
 	local speakers
-	until grep -qE "^$SERVER +exit_group" "$WORK/trace"; do sleep 0.01; done
+	until grep -qE "^$SERVER +exit_group" "$WORK/trace"; do a_moment; done
 	speakers=$(sed -nE "s/^([0-9]+) +[a-z]+\([0-9]+<TCP:\[127\.0\.0\.1:$PORT->([0-9.:]+)\]>.*/\2 \1/p" \
 		"$WORK/trace" | sort -u)
 	assert [ "$(wc -l <<<"$speakers")" -ge "$1" ]

@@ -183,7 +183,7 @@ never_closed() {
 		STARTED+=($!)
 		until port=$(grep -aoP '^ACCEPT .*:\K[0-9]+' "$out"); do
 			kill -0 $!
-			sleep 0.01
+			a_moment
 		done
 		LD_PRELOAD=$library timeout 60 "$RUDE/half_written_fragments" "$port" 1.1
 		wait $!
@@ -449,6 +449,6 @@ ends() {
 }
 
 @test "thread_in_read_closed: one thread closes the descriptor under another's SSL_read" {
-	JUDGE_ARGS=(--timeout-ms 2000) # the judge's own end wakes the reader, at once where it is told to
+	JUDGE_ARGS=(--timeout-ms 10000) # the judge's own end wakes the reader, at once where it is told to
 	ends thread_in_read_closed
 }

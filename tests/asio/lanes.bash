@@ -62,7 +62,7 @@ lane() {
 	STARTED+=("$pid")
 	until read -r word port <"$out" && [ "$word" = listening ]; do
 		kill -0 "$pid"
-		sleep 0.01
+		a_moment
 	done
 	# shellcheck disable=SC2086
 	said=$(LD_PRELOAD=${client[0]} timeout 60 "$program" "$port" "$tls" ${client[1]} 2>&1) || STATUS=$?

@@ -97,6 +97,8 @@ kdig() { program kdig +tls +retry=0 -p "$PORT" @127.0.0.1 localhost; }
 microhttpd_program() (
 	library=$("$PROJECT/tests/sysroot" path host)/usr built=$BUILD/tests/clients/microhttpd
 	mkdir -p "${built%/*}"
+	exec 9>"$built.lock"
+	flock 9
 	[ "$built" -nt "$CLIENTS/microhttpd.c" ] ||
 		"${CC:-cc}" -std=gnu11 -Wall -Wextra -O2 -idirafter "$library/include" -idirafter "$library/include/$(gcc -print-multiarch)" \
 			"$CLIENTS/microhttpd.c" -o "$built" -L"$library/lib/$(gcc -print-multiarch)" -lmicrohttpd -lpthread \
