@@ -582,7 +582,7 @@ void cn_background_let_go(void)
 	wake();
 	end = now_ms() + LET_GO_MS;
 	while ((holding = atomic_load(&background.holding)) != 0) {
-		struct timespec patience = {.tv_nsec = (end - now_ms()) * 1000000L};
+		struct timespec patience = {.tv_nsec = (long)(end - now_ms()) * 1000000L};
 
 		if (patience.tv_nsec <= 0 || (syscall(SYS_futex, &background.holding, FUTEX_WAIT_PRIVATE,
 						      holding, &patience, NULL, 0) &&

@@ -176,7 +176,8 @@ void cn_conn_wait_to_enter(struct cn_conn *conn);
 
 static inline void cn_conn_enter(struct cn_conn *conn)
 {
-	if (__builtin_expect(atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED, 0))
+	if (__builtin_expect(
+		    (atomic_fetch_add_explicit(&conn->gate, 1, memory_order_acquire) & CN_CLAIMED) != 0, 0))
 		cn_conn_wait_to_enter(conn);
 }
 

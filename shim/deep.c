@@ -95,8 +95,14 @@ EXPORT void la_preinit(uintptr_t *cookie)
 		find_hooks(shim);
 }
 
-EXPORT uintptr_t la_symbind64(Elf64_Sym *symbol, unsigned int index, uintptr_t *from, uintptr_t *to,
-			      unsigned int *flags, const char *name)
+#ifdef __LP64__
+#define la_symbind la_symbind64
+#else
+#define la_symbind la_symbind32
+#endif
+
+EXPORT uintptr_t la_symbind(ElfW(Sym) * symbol, unsigned int index, uintptr_t *from, uintptr_t *to,
+			    unsigned int *flags, const char *name)
 {
 	(void)index, (void)flags;
 	for (size_t i = 0; *from != SHIM && i < sizeof(hooks) / sizeof(*hooks); i++) {

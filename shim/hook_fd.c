@@ -356,26 +356,59 @@ void cn_message_sent(const struct msghdr *message)
 	}
 }
 
-EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+static ssize_t sent_one(int fd, const struct msghdr *message, ssize_t ret)
 {
-	ssize_t ret = cn_libc()->sendmsg(fd, message, flags);
-
 	if (__builtin_expect(ret >= 0 && message->msg_controllen != 0, 0) && !cn_inside)
 		cn_message_sent(message);
 	return nobody_seeks() ? ret : sent(fd, message->msg_iov, message->msg_iovlen, ret);
 }
 
-EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	int ret = cn_libc()->sendmmsg(fd, messages, count, flags);
+	return sent_one(fd, message, cn_libc()->sendmsg(fd, message, flags));
+}
 
+static int sent_many(int fd, const struct mmsghdr *messages, int ret)
+{
 	for (int i = 0; i < ret && !cn_inside; i++) {
 		const struct msghdr *message = &messages[i].msg_hdr;
 
 		if (message->msg_controllen)
 			cn_message_sent(message);
 		if (!nobody_seeks())
-			sent(fd, message->msg_iov, message->msg_iovlen, messages[i].msg_len);
+			sent(fd, message->msg_iov, message->msg_iovlen, (ssize_t)messages[i].msg_len);
 	}
 	return ret;
 }
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	return sent_many(fd, messages, cn_libc()->sendmmsg(fd, messages, count, flags));
+}
+
+#ifndef __LP64__ /* what programs call that were built with 64-bit times (glibc 2.34) */
+int __sendmmsg64(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags);
+int __fcntl_time64(int fd, int command, ...);
+
+EXPORT int __sendmmsg64(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	return sent_many(fd, messages, cn_libc()->__sendmmsg64(fd, messages, count, flags));
+}
+
+EXPORT ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags)
+{
+	return sent_one(fd, message, cn_libc()->__sendmsg64(fd, message, flags));
+}
+
+EXPORT int __fcntl_time64(int fd, int command, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return any_fcntl(cn_libc()->__fcntl_time64, fd, command, argument);
+}
+#endif

@@ -83,21 +83,44 @@ void cn_at_exit_once(_Atomic int *registered)
 
 /* A program that locks itself in lists the system calls that it needs itself; one of ours may kill it, as vsftpd's filter
  * does. A filter that was there before, as in any container, knows of no program and is no reason. */
-EXPORT int prctl(int option, ...)
+static int any_prctl(int (*real)(int, ...), int option, va_list list)
 {
 	unsigned long arguments[4];
-	va_list list;
 	int ret;
 
-	va_start(list, option);
 	for (int i = 0; i < 4; i++)
 		arguments[i] = va_arg(list, unsigned long);
-	va_end(list);
-	ret = cn_libc()->prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+	ret = real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
 	if (option == PR_SET_SECCOMP && ret == 0)
 		cn_confined = true;
 	return ret;
 }
+
+EXPORT int prctl(int option, ...)
+{
+	va_list list;
+	int ret;
+
+	va_start(list, option);
+	ret = any_prctl(cn_libc()->prctl, option, list);
+	va_end(list);
+	return ret;
+}
+
+#ifndef __LP64__
+int __prctl_time64(int option, ...);
+
+EXPORT int __prctl_time64(int option, ...)
+{
+	va_list list;
+	int ret;
+
+	va_start(list, option);
+	ret = any_prctl(cn_libc()->__prctl_time64, option, list);
+	va_end(list);
+	return ret;
+}
+#endif
 
 EXPORT pid_t fork(void)
 {

@@ -50,6 +50,14 @@ const char *cn_error_name(int error); /* strerrorname_np; NULL: not known */
 #define fstatat(at, path, status, flags) ((int)syscall(SYS_newfstatat, at, path, status, flags))
 #define stat(path, status)               fstatat(AT_FDCWD, path, status, 0)
 #define lstat(path, status)              fstatat(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW)
+#else /* the structure with 64-bit inodes and sizes; names in front of a parenthesis are calls */
+#define stat                             stat64
+#define stat64(path, status)             fstatat(AT_FDCWD, path, status, 0)
+#define lstat(path, status)              fstatat(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW)
+#define fstat(fd, status)                ((int)syscall(SYS_fstat64, fd, status))
+#define fstatat(at, path, status, flags) ((int)syscall(SYS_fstatat64, at, path, status, flags))
+#define open                             open64
+#define openat                           openat64
 #endif
 
 #endif

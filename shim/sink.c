@@ -21,7 +21,7 @@
 struct place {
 	_Atomic int fd;
 	dev_t device;
-	ino_t inode;
+	uint64_t inode;
 };
 
 static struct place common = {.fd = -1};

@@ -646,7 +646,7 @@ int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int 
 
 	of(g->tls)->gnutls_transport_get_int2(g->session, &read_fd, &fd);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += wait_ms / 1000;
+	end.tv_sec += (time_t)(wait_ms / 1000);
 	end.tv_nsec += (long)(wait_ms % 1000) * 1000000;
 	/* Our own alert first, if the socket could not take it. */
 	while (again(ret) && !cn_gnutls_reads(g) && wait_until(&end, fd, POLLOUT))

@@ -682,7 +682,7 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	struct timespec end;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += wait_ms / 1000;
+	end.tv_sec += (time_t)(wait_ms / 1000);
 	end.tv_nsec += (long)(wait_ms % 1000) * 1000000;
 
 	/* Our own alert first, if the socket could not take it. */

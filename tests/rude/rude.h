@@ -55,6 +55,8 @@ static inline long rude_raw(long number, long argument)
 
 	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8) : "memory");
 	ret = x0;
+#elif defined(__i386__)
+	__asm__ volatile("int $0x80" : "=a"(ret) : "0"(number), "b"(argument) : "memory");
 #else
 #error "rude_raw: how does this machine call its kernel?"
 #endif
