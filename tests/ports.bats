@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Other machines and other libcs than those of the suite: 32-bit programs, arm64 under qemu-user, and the library built here in the
+# oldest release. Each program is compiled here against a private root of its architecture.
+# shellcheck disable=SC2016 # $LIB is the loader's
+
+bats_require_minimum_version 1.5.0
+
+load helper
+
+PORTS=$BUILD/ports
+SYSROOT=$BATS_TEST_DIRNAME/sysroot
+PROGRAMS=(free_then_close close_then_free exit_0 underscore_exit_0 dup2_over shutdown_wr_then_close forked_server)
+
+# have NAME COMMAND...: whether that capability can be had; what was said meanwhile is in $PORTS/NAME.log.
+have() {
+	local name=$1
+	shift
+	"$@" >"$PORTS/$name.log" 2>&1 && touch "$PORTS/$name.there"
+}
+
+needs_port() { # NAME WHAT
+	[ -e "$PORTS/$1.there" ] || skip "no $2 can be had here ($(grep -m 1 . "$PORTS/$1.log"))"
+}
+
+packages() {
+	local gcc
+	gcc=$(gcc -dumpversion)
+	"$SYSROOT" add -q "host:$1" libc6-dev "libgcc-${gcc%%.*}-dev" libssl-dev
+}
+
+i386_root() {
+	packages i386 && "$1/lib/ld-linux.so.2" --library-path "$1/usr/lib/i386-linux-gnu" --list "$1"/usr/lib/i386-linux-gnu/libssl.so
+}
+
+arm64_root() {
+	packages arm64 && "$SYSROOT" add -q host qemu-user-static && qemu --version
+}
+
+# Static in all releases, by one of these names.
+qemu() {
+	local name host
+	host=$("$SYSROOT" path host)
+	for name in qemu-aarch64-static qemu-aarch64; do
+		[ ! -x "$host/usr/bin/$name" ] || QEMU=$host/usr/bin/$name
+	done
+	"$QEMU" "$@"
+}
+
+# make_port NAME COMPILER TARGET...: below $PORTS/NAME, as users and as we build.
+make_port() {
+	local build=$PORTS/$1 compiler=$2
+	shift 2
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$PROJECT" -j2 WERROR=-Werror BUILD="$build" CC="$compiler" "${@/#/$build/}"
+}
+
+setup_file() {
+	local root program i386 arm64 targets
+	make_certs
+	mkdir -p "$PORTS"
+	rm -f "$PORTS"/*.there "$PORTS"/*.built
+	targets=("${PROGRAMS[@]/#/tests/rude/}")
+
+	root=$("$SYSROOT" path host:i386)
+	if [ "$(uname -m)" = x86_64 ] && have i386 i386_root "$root"; then
+		i386="gcc -m32 --sysroot=$root -B$(echo "$root"/usr/lib/gcc/i686-linux-gnu/*)"
+		i386+=" -Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,--disable-new-dtags,-rpath,$root/usr/lib/i386-linux-gnu"
+		have i386.build make_port i386 "$i386" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
+		have time64.build make_port time64 "$i386 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64" tests/rude/{fcntl_copy_outlives,handed_over}
+	fi
+
+	root=$("$SYSROOT" path host:arm64)
+	if have arm64 arm64_root; then
+		arm64="clang --target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld -Wno-unused-command-line-argument"
+		have arm64.build make_port arm64 "$arm64" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
+		qemu --version >/dev/null
+		mkdir -p "$PORTS/qemu"
+		for program in "${PROGRAMS[@]}"; do
+			printf '#!/bin/sh\nexec %s ${PORT_LIBRARY:+-E LD_PRELOAD=$PORT_LIBRARY} -L %s %s "$@"\n' \
+				"$QEMU" "$root" "$PORTS/arm64/tests/rude/$program" >"$PORTS/qemu/$program"
+			chmod 755 "$PORTS/qemu/$program"
+		done
+	fi
+}
+
+setup() {
+	JUDGE_ARGS=()
+}
+
+built() { # NAME
+	cat "$PORTS/$1.build.log"
+	[ -e "$PORTS/$1.build.there" ]
+	run ! grep -w warning "$PORTS/$1.build.log"
+}
+
+# repaired LIBRARY ROLE TLS PROGRAM [ARG...]: a fault without the library, a clean end with it; the program sees no difference.
+# What runs the program may take the library out of PORT_LIBRARY.
+repaired() {
+	local library=$1 said
+	shift
+	PORT_LIBRARY='' play '' "$@"
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	said="$(field bytes "$RESULT") $STATUS $SAID"
+	if [[ $RUDE = */qemu ]]; then
+		export PORT_LIBRARY=$library
+		library=
+	fi
+	play "$library" "$@"
+	assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT") $(field bytes "$RESULT") $STATUS $SAID" "closed 1 $said"
+}
+
+# --- 32 bits ---
+
+@test "gcc -m32 builds library and programs without a warning" {
+	needs_port i386 'i386 packages'
+	built i386
+	run readelf --file-header "$PORTS/i386/libclosenotify.so"
+	assert_output --partial 'Class:                             ELF32'
+}
+
+# The library for each word size, as they are installed side by side.
+side_by_side() {
+	local both=$BATS_TEST_TMPDIR/both
+	mkdir -p "$both/lib/i386-linux-gnu" "$both/lib/x86_64-linux-gnu"
+	cp "$PORTS/i386/libclosenotify.so" "$both/lib/i386-linux-gnu"
+	cp "$SHIM" "$both/lib/x86_64-linux-gnu"
+	BOTH=$both/'$LIB/libclosenotify.so'
+}
+
+@test "i386: the ends of 32-bit programs are repaired, by \$LIB beside the 64-bit library" {
+	local program
+	needs_port i386 'i386 packages'
+	RUDE=$PORTS/i386/tests/rude
+	side_by_side
+	for program in "${PROGRAMS[@]}"; do
+		repaired "$BOTH" client 1.2 "$program"
+		repaired "$BOTH" client 1.3 "$program"
+	done
+	repaired "$BOTH" server 1.3 free_then_close
+}
+
+@test "i386: programs with 64-bit times, which call other functions of libc" {
+	local said
+	needs_port i386 'i386 packages'
+	built time64
+	RUDE=$PORTS/time64/tests/rude
+	readelf --dyn-syms --wide "$RUDE/fcntl_copy_outlives" | grep -qw __fcntl_time64 || skip 'no 64-bit times in this glibc (2.34)'
+	side_by_side
+	repaired "$BOTH" client 1.3 fcntl_copy_outlives
+	play '' client 1.3 handed_over
+	said="$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID"
+	play "$BOTH" client 1.3 handed_over
+	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID" "$said"
+}
+
+# --- arm64 ---
+
+@test "arm64: cross-built without a warning, it repairs the ends of programs under qemu-user" {
+	local program
+	needs_port arm64 'arm64 packages, or qemu-user'
+	built arm64
+	RUDE=$PORTS/qemu
+	for program in "${PROGRAMS[@]}"; do
+		repaired "$PORTS/arm64/libclosenotify.so" client 1.3 "$program"
+	done
+	repaired "$PORTS/arm64/libclosenotify.so" client 1.2 free_then_close
+	repaired "$PORTS/arm64/libclosenotify.so" server 1.3 free_then_close
+}
+
+# --- an older libc ---
+
+@test "the library built here repairs python3 of Debian 11" {
+	local library said client='import socket, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+connection = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+connection.sendall(b"x" * 10000)
+connection.close()
+print("libc", __import__("os").confstr("CS_GNU_LIBC_VERSION"))'
+	needs_mount
+	"$SYSROOT" add -q bullseye python3-minimal libssl1.1 libpython3-stdlib
+	for library in '' "$SHIM"; do
+		start_judge --tls 1.3 --no-tickets
+		run "$SYSROOT" run --env LD_PRELOAD="$library" bullseye python3 -c "$client" "$JUDGE_PORT"
+		assert_success
+		assert_output 'libc glibc 2.31'
+		RESULT=$(judge_result)
+		if [ -z "$library" ]; then
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 10000'
+		else
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 10000'
+		fi
+	done
+}
