@@ -193,3 +193,35 @@ print("libc", __import__("os").confstr("CS_GNU_LIBC_VERSION"))'
 		fi
 	done
 }
+
+# --- the wrapper ---
+
+@test "closenotify: a library path with \$LIB serves programs of both word sizes, without a warning" {
+	local lib program
+	needs_port i386 'i386 packages'
+	side_by_side
+	for lib in '$LIB' '${LIB}'; do
+		for program in "$PORTS/i386/tests/rude/exit_0" "$BUILD/tests/rude/exit_0"; do
+			start_judge --tls 1.3 --no-tickets
+			CLOSENOTIFY_LIBRARY=$BATS_TEST_TMPDIR/both/$lib/libclosenotify.so \
+				run "$PROJECT/scripts/closenotify" "$program" "$JUDGE_PORT" 1.3
+			assert_success
+			assert_output ''
+			assert_equal "$(verdict_of "$(judge_result)")" closed
+		done
+	done
+	CLOSENOTIFY_LIBRARY=$BATS_TEST_TMPDIR/none/'$LIB/libclosenotify.so' run "$PROJECT/scripts/closenotify" true
+	assert_failure 125
+}
+
+@test "closenotify: clang's shared AddressSanitizer comes first as well" {
+	local runtime
+	clang -fsanitize=address -shared-libasan "$PROJECT/tests/loaders/ends.c" -o "$BATS_TEST_TMPDIR/ends" -lpthread
+	runtime=$(clang -print-file-name="libclang_rt.asan-$(uname -m).so")
+	export LD_LIBRARY_PATH=${runtime%/*}
+	LD_PRELOAD=$SHIM run "$BATS_TEST_TMPDIR/ends"
+	assert_failure
+	CLOSENOTIFY_LIBRARY=$SHIM run "$PROJECT/scripts/closenotify" "$BATS_TEST_TMPDIR/ends"
+	assert_success
+	assert_output "$("$BATS_TEST_TMPDIR/ends")"
+}
