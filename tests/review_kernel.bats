@@ -61,3 +61,11 @@ run_of() {
 		done
 	done
 }
+
+@test "many_early: exit right after thousands of early answers loses none of them" {
+	local limit
+	limit=$(ulimit -Hn)
+	[ "$limit" = unlimited ] || [ "$limit" -ge 4100 ] || skip 'not so many descriptors may be open here'
+	assert_equal "$("$THREADS/many_early" 4000 60000)" 'whole 0'
+	assert_equal "$(LD_PRELOAD=$SHIM "$THREADS/many_early" 4000 60000)" 'whole 4000'
+}
