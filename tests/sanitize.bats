@@ -90,6 +90,7 @@ peer_of() {
 	JUDGE_ARGS=(--no-tickets --silent-end)
 	case $1 in
 	shutdown_after_reset) JUDGE_ARGS+=(--first rst --first-after 10000) ;;
+	told_then_reset) JUDGE_ARGS+=(--first close_notify_rst --first-after 10000) ;;
 	read_to_end* | ignore_eof*) JUDGE_ARGS+=(--first both --first-after 10000) ;;
 	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
 	ssl_clear_reuse | up_ref_cleared | share_used_again | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
