@@ -225,3 +225,13 @@ print("libc", __import__("os").confstr("CS_GNU_LIBC_VERSION"))'
 	assert_success
 	assert_output "$("$BATS_TEST_TMPDIR/ends")"
 }
+
+@test "closenotify and closenotify-check say that the library is inert under musl" {
+	musl-gcc -O1 "$PROJECT/tests/loaders/ends.c" -o "$BATS_TEST_TMPDIR/ends"
+	CLOSENOTIFY_LIBRARY=$SHIM run "$PROJECT/scripts/closenotify" "$BATS_TEST_TMPDIR/ends"
+	assert_success
+	assert_line "closenotify: warning: $BATS_TEST_TMPDIR/ends runs under musl: the library is inert there"
+	run "$PROJECT/scripts/closenotify-check" "$BATS_TEST_TMPDIR/ends"
+	assert_failure 1
+	assert_line --partial 'runs under musl: the library is inert there'
+}
