@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define LINKS_MOST 40 /* as the kernel has it */
-#define TRIES      8  /* others make and remove it as well */
+#define TRIES      8  /* other processes may make and remove it at the same time */
 #define TO_APPEND  (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW)
 
 /* The same name three times: whole, what is before the last slash, what is after it. Empty: no file. */
@@ -64,7 +64,7 @@ static bool fill_path(void)
 		return false;
 	memcpy(path, text.bytes, text.length);
 	name = strrchr(path, '/') + 1;
-	memcpy(directory, path, (size_t)(name - path)); /* with its slash, which serves the root as well */
+	memcpy(directory, path, (size_t)(name - path)); /* with its slash, so that "/" works too */
 	return true;
 }
 
@@ -77,9 +77,9 @@ static int swap(int descriptor, int with)
 	return with;
 }
 
-/* A link in the way to the directory may be root's or ours, or lead to a directory of the link's own owner; else its owner would
- * decide where root writes. Step by step, each from the descriptor of the last, so that nothing can be changed
- * behind it. The descriptor of the directory, or -1. */
+/* Opens the directory; -1 if it can't. A link on the way must be root's or ours, or lead to a directory of the link's own owner.
+ * Else the owner of the link would decide where root writes. Each step begins at the descriptor of the one before, so
+ * nothing behind it can be changed. */
 static int walk(const char **why)
 {
 	static char rest[2 * PATH_MAX], target[PATH_MAX],
@@ -142,8 +142,8 @@ bool cn_logfile_start(const char **why)
 
 /* --- the file --- */
 
-/* Owned by us, root or whose the directory is, as the kernel's fs.protected_regular has it. Another name of it would be where
- * somebody else wants us to write. */
+/* Owned by us, by root or by the owner of the directory, as with the kernel's fs.protected_regular. It must have no second name:
+ * somebody else may have made the one we know, to lead us to that file. */
 static const char *fault_of(const struct stat *file)
 {
 	if (S_ISLNK(file->st_mode))
@@ -155,7 +155,7 @@ static const char *fault_of(const struct stat *file)
 	return file->st_nlink > 1 ? "it has another name as well" : NULL;
 }
 
-/* Looked at before and after: to open a device may do something by itself. */
+/* Checked before and after the open: opening a device may have an effect by itself. */
 static int open_there(int at, const char **why)
 {
 	struct stat file;

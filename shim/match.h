@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Which socket carries a session that its library ties to none: custom BIO, BIO pair, memory BIO. The hello random that
- * the library knows stands in clear in the first flight (RFC 8446 4.1.2, 4.1.3), so who sees the flight on its way to a
- * socket knows, whatever lies in between. Invariants: knows randoms and sockets, not sessions; a random that was seen
+ * the library knows is sent in clear in the first flight (RFC 8446 4.1.2, 4.1.3). So the socket to which that flight is
+ * written is the session's, whatever is in between. Invariants: knows randoms and sockets, not sessions; a random that was seen
  * on two sockets belongs to none. */
 #ifndef CN_MATCH_H
 #define CN_MATCH_H
@@ -17,7 +17,7 @@
 /* How many handshakes are under way whose socket is not known. While it is 0, nobody looks at any write. */
 extern _Atomic uint32_t cn_seekers;
 
-/* Bracket such a handshake. Any thread. */
+/* Called before and after such a handshake. Any thread. */
 void cn_seek_begins(void);
 void cn_seek_over(void);
 

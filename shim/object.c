@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The objects that are loaded into this process, and their symbols, read from memory. Invariant: never takes the loader's lock.
  *
- * Where an address lies _dl_find_object tells without any lock (glibc 2.35). For all else, and for all before that, there is
- * dl_iterate_phdr: its lock is held while the list of objects changes, and never while a constructor runs; on older systems
- * every C++ exception takes it. */
+ * _dl_find_object (glibc 2.35) tells without any lock in which object an address lies. For everything else, and on older systems,
+ * there is dl_iterate_phdr. Its lock is held while the list of objects changes, never while a constructor runs. On older
+ * systems every C++ exception takes it. */
 #include "object.h"
 
 #include <stdatomic.h>
@@ -240,7 +240,7 @@ static int find_nothing(void *address, struct found *found)
 	return -1;
 }
 
-/* Found by name, because whoever names a version of it needs a libc that has it. */
+/* Found by name: a reference to its version would need a libc that has it. */
 static find_object *finder(void)
 {
 	static find_object *_Atomic known;

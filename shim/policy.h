@@ -41,7 +41,7 @@ enum cn_reason {
 	CN_REASON_COUNT
 };
 
-/* Unknown facts are set in the direction that leaves the program alone. */
+/* A fact that is not known is set so that the program is left alone. */
 struct cn_facts {
 	bool owner;           /* this process speaks TLS on it */
 	bool shared;          /* another process or descriptor still holds it */
@@ -60,8 +60,8 @@ struct cn_facts {
 	bool said;            /* the program's close_notify was delivered */
 	bool said_by_shim;    /* ours was */
 	bool alert_pending;   /* the program's SSL_shutdown met WANT_WRITE */
-	bool session_gone;    /* SSL_free has been: nothing can be said or read through TLS any more */
-	bool over;   /* both sides have said goodbye, and the session is freed: the socket is the program's */
+	bool session_gone;    /* the session is freed: nothing can be sent or read through TLS any more */
+	bool over;   /* both sides have said goodbye, and the session is freed: from here on plain text */
 	bool stream; /* a stdio stream stands on the descriptor, and exit has yet to flush it */
 };
 

@@ -17,14 +17,16 @@
 
 /* What the processes that hold one connection tell each other, in memory that fork shares. */
 struct cn_share {
-	_Atomic uint32_t speaker; /* the name of who has used the session since the last fork; 0: nobody */
-	_Atomic bool mixed;       /* more than one has: nobody's keys are current */
-	_Atomic bool said;        /* somebody's close_notify was delivered */
-	_Atomic bool many;        /* more holders than there is room for */
-	uint32_t home;            /* the name of the process that made it, and alone makes another of it */
-	struct cn_share *next;    /* home's list of those that it has done with */
+	_Atomic uint32_t
+		speaker; /* the name of the process that has used the session since the last fork; 0: none */
+	_Atomic bool mixed;    /* more than one has: no process has the current keys */
+	_Atomic bool said;     /* a close_notify was delivered, by whichever process */
+	_Atomic bool many;     /* more holders than there is room for */
+	uint32_t home;         /* the name of the process that made it: only that process may reuse it */
+	struct cn_share *next; /* home's list of the shares that it no longer needs */
 	_Atomic uint64_t
-		holders[CN_FAMILY / 64]; /* by place in the family's list; it may be another's by now */
+		holders[CN_FAMILY /
+			64]; /* by place in the family's list; the place may have passed to another process */
 };
 
 struct cn_conn;
@@ -39,35 +41,35 @@ static inline uint32_t cn_process(void);
 /* False in a vfork child, which runs in its parent's memory. One system call. */
 bool cn_process_is_real(void);
 
-/* Changes when a fork without atfork handlers may have copied this process's connections: at once for a call that a hook
- * brackets by begins and over (in parent and child), for others when the child first comes by a hook. */
+/* Changes when a fork without atfork handlers may have copied this process's connections. A hooked call counts at once (the
+ * hook calls begins before it, and over after it in parent and child), any other when the child first reaches a hook. */
 uint32_t cn_raw_forks(void);
 void cn_raw_fork_begins(void);
 void cn_raw_fork_over(bool failed);
 
-/* The birth of a child that this thread is about to give, or was when a signal came. */
+/* The child that this thread is about to fork, or was about to when a signal came. */
 struct cn_birth {
 	int16_t place; /* its place in the family's list + 1; 0: none yet, -1: there is no room */
 	bool hooked;   /* cn_fork_over will tell */
 };
 
-/* Around fork(): what came of it. The atfork handlers are told neither that it failed nor who the child is, and a child that
- * is killed at once can't tell either. */
+/* Called after fork(), with its result. The atfork handlers learn neither that it failed nor the child's pid, and a child that
+ * is killed at once can't tell them. */
 struct cn_birth cn_fork_begins(void);
 void cn_fork_over(struct cn_birth outer, pid_t child);
 
 /* This process uses the session. */
 void cn_share_speak(struct cn_share *share);
 
-/* True if this process may speak the last word: it has gone on speaking, or nobody has and it was the first. */
+/* True if this process may say goodbye: it has gone on using the session, or no process has and it had it first. */
 bool cn_share_may_end(const struct cn_share *share, bool inherited);
 
-/* True if another living process has the socket `fd` open; it was born with it at `number`. Asks /proc, and follows no link
- * there: a file system behind it may not answer. What can't be read counts as held. Some three system calls for each living
- * process that is a holder, or, if it has the socket no longer at `number`, as many as it has descriptors. */
+/* True if another living process has the socket `fd` open, which it inherited at `number`. Asks /proc, and follows no link
+ * there, because the file system behind a link may not answer. What can't be read counts as held. Costs some three system calls
+ * for each living holder, or one for each of its descriptors if the socket is no longer at `number`. */
 bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number);
 
-/* This process has closed its last descriptor of it and lets go of the share. */
+/* This process has closed its last descriptor of the connection, and is no holder any more. */
 void cn_share_leave(struct cn_share *share);
 
 /* One page that the kernel empties in every fork child, atfork handlers or not (MADV_WIPEONFORK, Linux 4.14). */
@@ -77,7 +79,7 @@ struct cn_process_page {
 };
 extern struct cn_process_page *cn_process_page;
 
-/* The first look of a process that was born without atfork handlers. */
+/* The first call in a process that was forked without atfork handlers. */
 uint32_t cn_process_born(void);
 
 static inline uint32_t cn_process(void)
@@ -87,7 +89,7 @@ static inline uint32_t cn_process(void)
 	return __builtin_expect(name != 0, 1) ? name : cn_process_born();
 }
 
-/* A thread has a descriptor table of its own (unshare): what it closes may still be open for others, by the same number. */
+/* A thread has a descriptor table of its own (unshare): what it closes may still be open in others under the same number. */
 extern _Atomic bool cn_tables_differ;
 
 /* --- copies of a descriptor, for as long as a call of ours takes --- */

@@ -84,7 +84,7 @@ static int open_log(const char **why)
 	case CN_TO_DESCRIPTOR:
 		return open_number(cn_config.log_fd);
 	case CN_TO_SYSLOG:
-	case CN_TO_JOURNAL: /* whether anybody listens shows with each record */
+	case CN_TO_JOURNAL: /* each record shows whether there is a listener */
 		return lift(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 	default:
 		return copy_to(STDERR_FILENO, cn_high_fd());
