@@ -25,8 +25,7 @@ struct cn_share {
 	uint32_t home;         /* the name of the process that made it: only that process may reuse it */
 	struct cn_share *next; /* home's list of the shares that it no longer needs */
 	_Atomic uint64_t
-		holders[CN_FAMILY /
-			64]; /* by place in the family's list; the place may have passed to another process */
+		holders[CN_FAMILY / 64]; /* by place in the family's list, which may be another's by now */
 };
 
 struct cn_conn;
