@@ -7,11 +7,9 @@ load helper
 
 setup_file() {
 	make_certs
-	build asan 'rude-programs thread-programs' -fsanitize=address,undefined -fno-sanitize-recover=undefined
-	build tsan thread-programs -fsanitize=thread
 }
 
-# build NAME TARGETS FLAG...: library and programs, in $BUILD/NAME.
+# build NAME TARGETS FLAG...: library and programs, in $BUILD/NAME, unless they are there.
 build() {
 	local name=$1 targets=$2
 	shift 2
@@ -52,6 +50,10 @@ add() {
 
 # with SANITIZER: what add and as_in_plain are about.
 with() {
+	case $1 in
+	asan) build asan 'rude-programs thread-programs' -fsanitize=address,undefined -fno-sanitize-recover=undefined ;;
+	tsan) build tsan thread-programs -fsanitize=thread ;;
+	esac
 	PRELOAD=$(preload_of "$1") SANITIZER=$1 ADDED=()
 }
 
