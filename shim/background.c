@@ -29,13 +29,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NUMBERS       16384 /* descriptors of the thread; beyond that the oldest socket is closed */
-#define NUMBERS_OWN   8     /* those of its own, which are not the program's sockets */
-#define IDLE_MS       250   /* without work, the thread ends */
-#define STACK_SIZE    (size_t)(256 * 1024)
-#define BACKLOG       4096 /* messages that wait; the kernel has a limit of its own (net.core.somaxconn) */
-#define READ_STEPS    16   /* reads of a MiB each before the next socket is served */
-#define MESSAGE_MS    100  /* how long a sender may take from connect() to sendmsg() */
+#define NUMBERS     16384 /* descriptors of the thread; beyond that the oldest socket is closed */
+#define NUMBERS_OWN 8     /* those of its own, which are not the program's sockets */
+#define IDLE_MS     250   /* without work, the thread ends */
+#define STACK_SIZE  (size_t)(256 * 1024)
+#define BACKLOG     4096 /* messages that wait; the kernel has a limit of its own (net.core.somaxconn) */
+#define READ_STEPS  16   /* reads of a MiB each before the next socket is served */
+#define FULL_NS                                                                                              \
+	20000000 /* until it is seen whether there is a descriptor to be had: the message goes on waking us */
+#define MESSAGE_MS    100 /* how long a sender may take from connect() to sendmsg() */
 #define TRIES         8
 #define START_MS      1000 /* reached only if the thread gets no processor */
 #define LET_GO_MS     100
@@ -312,6 +314,8 @@ static void take_messages(void)
 			let_go_of_oldest();
 			continue;
 		}
+		if (from < 0 && (errno == EMFILE || errno == ENFILE))
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = FULL_NS}, NULL);
 		if (from < 0)
 			return;
 		take_message(from);

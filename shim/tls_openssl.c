@@ -274,8 +274,8 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->established = o->SSL_is_init_finished(session) == 1;
 	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert in clear; after SSL_set_session
 	 * and SSL_set_ssl_method, which also forget the handshake, by a wrong number. */
-	state->unsupported |= state->established && (!o->SSL_get_session(session) ||
-						     !o->SSL_get_finished(session, &finished, 0));
+	state->unsupported |= state->established &&
+			      (!o->SSL_get_session(session) || !o->SSL_get_finished(session, &finished, 0));
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
 	state->received = shutdown & RECEIVED;
