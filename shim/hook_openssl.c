@@ -35,15 +35,27 @@ static bool is_inside(const struct cn_tls *tls, const void *caller)
 
 /* --- the session's connection --- */
 
-static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl)
+static inline bool is_part(struct cn_tls *tls, SSL *ssl, const struct cn_conn *conn, const void *caller)
 {
+	bool inside = is_inside(tls, caller);
+
+	return (!conn || inside) && cn_openssl_is_part(tls, ssl, inside);
+}
+
+static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl, const void *caller)
+{
+	struct cn_conn *conn;
+
 	if (cn_session_passes() || !ssl)
 		return NULL;
 	if (__builtin_expect(!tls->usable, 0)) {
 		cn_event_unusable(tls);
 		return NULL;
 	}
-	return cn_session_met(tls, ssl, cn_openssl_conn(tls, ssl));
+	conn = cn_openssl_conn(tls, ssl);
+	if (is_part(tls, ssl, conn, caller))
+		return NULL;
+	return cn_session_met(tls, ssl, conn);
 }
 
 /* --- calls that move bytes --- */
@@ -63,7 +75,7 @@ static __attribute__((noinline)) struct call find(SSL *ssl, const void *caller)
 	struct call call = {.tls = library(ssl, caller)};
 
 	if (call.tls)
-		call.conn = conn_of(call.tls, ssl);
+		call.conn = conn_of(call.tls, ssl, caller);
 	if (call.conn)
 		last = call.conn;
 	return call;
@@ -132,7 +144,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
 		cn_session_failed(conn, ssl, ret, 0, NULL);
-	if (before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
+	if (before->quic || before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* nothing was sent, whatever the library believes */
 	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
@@ -236,7 +248,7 @@ EXPORT int SSL_shutdown(SSL *ssl)
 EXPORT void SSL_set_shutdown(SSL *ssl, int mode)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
-	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
+	struct cn_conn *conn = tls ? conn_of(tls, ssl, CALLER) : NULL;
 
 	if (!tls)
 		return;
@@ -264,14 +276,14 @@ static bool last_reference(struct cn_conn *conn)
 }
 
 /* The connection that this call ends, or NULL. */
-static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause cause)
+static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause cause, const void *caller)
 {
 	struct cn_conn *conn;
 
 	if (!ssl || cn_inside || cn_confined || !tls->usable || cn_config.mode == CN_MODE_OFF)
 		return NULL;
 	conn = cn_openssl_conn(tls, ssl);
-	if (!conn || (cause == CN_CAUSE_FREE && !last_reference(conn)))
+	if (!conn || is_part(tls, ssl, conn, caller) || (cause == CN_CAUSE_FREE && !last_reference(conn)))
 		return NULL;
 	/* Every handshake begins with libssl's own SSL_clear: nothing has begun yet that could end. */
 	return cause == CN_CAUSE_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) ? NULL : conn;
@@ -280,7 +292,7 @@ static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause caus
 static void end_session(struct cn_call *call, const void *caller, struct cn_tls *tls, SSL *ssl,
 			enum cn_cause cause)
 {
-	struct cn_conn *conn = ended_by(tls, ssl, cause);
+	struct cn_conn *conn = ended_by(tls, ssl, cause, caller);
 
 	call->name = NULL;
 	if (conn)
@@ -313,7 +325,7 @@ static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
 EXPORT int SSL_clear(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
-	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_CLEAR) : NULL;
+	struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_CLEAR, CALLER) : NULL;
 	uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;
 	struct cn_call call;
 	int ret;
@@ -332,7 +344,7 @@ EXPORT int SSL_clear(SSL *ssl)
 EXPORT int SSL_up_ref(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
-	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
+	struct cn_conn *conn = tls ? conn_of(tls, ssl, CALLER) : NULL;
 	int ret = tls ? cn_openssl_real(tls)->SSL_up_ref(ssl) : 0;
 
 	if (ret && conn)
@@ -343,7 +355,7 @@ EXPORT int SSL_up_ref(SSL *ssl)
 EXPORT SSL *SSL_dup(SSL *ssl)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
-	struct cn_conn *conn = tls ? conn_of(tls, ssl) : NULL;
+	struct cn_conn *conn = tls ? conn_of(tls, ssl, CALLER) : NULL;
 	uint32_t before = conn ? atomic_load(&conn->session_refs) : 0;
 	SSL *copy = tls ? cn_openssl_real(tls)->SSL_dup(ssl) : NULL;
 

@@ -67,6 +67,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	NEED(const void *, BIO_f_ssl, (void))                                                                \
 	NEED(const char *, BIO_method_name, (const BIO *))                                                   \
 	NEED(const void *, BIO_s_mem, (void))                                                                \
+	NEED(const void *, BIO_s_null, (void))                                                               \
 	NEED(BIO *, BIO_new_socket, (int, int))                                                              \
 	NEED(int, BIO_free, (BIO *))                                                                         \
 	NEED(int, BIO_up_ref, (BIO *))                                                                       \
@@ -85,9 +86,10 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	MAY(void, BIO_set_callback_ex, (BIO *, bio_callback_ex *))                                           \
 	MAY(bio_callback_ex *, BIO_get_callback_ex, (const BIO *))                                           \
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
+	MAY(SSL *, SSL_get0_connection, (SSL *))                                                             \
 	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
 
-enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_SSL, OWN_BIOS };
+enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_SSL, OWN_NULL, OWN_BIOS };
 
 struct openssl {
 	struct cn_openssl library;   /* first: a struct cn_tls stands for it */
@@ -260,15 +262,18 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	BIO *wbio = o->SSL_get_wbio(session), *rbio = o->SSL_get_rbio(session), *socket;
 	int shutdown = o->SSL_get_shutdown(session);
 	char finished;
+	bool quic = o->SSL_is_quic && o->SSL_is_quic(session);
 
 	*state = (struct cn_tls_state){0};
+	state->quic = quic;
+	if (quic) /* to some questions the answer is an error, as long as the connection has no stream of its own */
+		o->ERR_set_mark();
 	socket = plain_socket(o, wbio, &state->held);
 	state->plain = socket;
 	state->fd = socket ? (int)ask(o, socket, BIO_GET_FD) : -1;
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
 	state->consumed = rbio && !is_socket(o, rbio) ? o->BIO_number_read(rbio) : 0;
-	state->unsupported = !wbio || o->SSL_is_dtls(session) ||
-			     (o->SSL_is_quic && o->SSL_is_quic(session)) ||
+	state->unsupported = !wbio || o->SSL_is_dtls(session) || quic ||
 			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
 			     (socket && ask(o, socket, BIO_KTLS_SEND) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
@@ -285,6 +290,8 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->resumable_told = true;
 	state->version = o->SSL_get_version(session);
 	state->sni = o->SSL_get_servername(session, 0);
+	if (quic)
+		o->ERR_pop_to_mark();
 }
 
 static bool hello_random(struct cn_tls *tls, void *session, unsigned char random[CN_RANDOM])
@@ -761,7 +768,8 @@ static int forget_copy(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **fr
 static void learn_names(struct openssl *o)
 {
 	const void *(*const methods[OWN_BIOS])(void) = {o->BIO_s_socket, o->BIO_s_fd,  o->BIO_s_connect,
-							o->BIO_f_buffer, o->BIO_s_mem, o->BIO_f_ssl};
+							o->BIO_f_buffer, o->BIO_s_mem, o->BIO_f_ssl,
+							o->BIO_s_null};
 
 	for (int i = 0; i < OWN_BIOS; i++) {
 		BIO *bio = o->BIO_new(methods[i]());
@@ -827,4 +835,21 @@ struct cn_tls_kind cn_openssl_kind = {.mark = "SSL_free", .prepare = prepare, .d
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl)
 {
 	return of(tls)->SSL_get_ex_data(ssl, of(tls)->index);
+}
+
+bool cn_openssl_is_part(struct cn_tls *tls, SSL *ssl, bool inside)
+{
+	struct openssl *o = of(tls);
+	bool part;
+
+	if (!o->SSL_is_quic || !o->SSL_get0_connection)
+		return false;
+	if (!o->SSL_is_quic(ssl)) /* the handshake of a connection is a session that writes to nobody */
+		return inside && is_a(o, o->SSL_get_wbio(ssl), OWN_NULL);
+	if (inside) /* SSL_accept_stream has locked the connection when it calls SSL_up_ref */
+		return true;
+	o->ERR_set_mark();
+	part = o->SSL_get0_connection(ssl) != ssl; /* of a listener it is an error */
+	o->ERR_pop_to_mark();
+	return part;
 }

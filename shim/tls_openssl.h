@@ -41,6 +41,11 @@ static inline const struct cn_libssl *cn_openssl_real(const struct cn_tls *tls)
 /* conn.c's object of a session, or NULL. Only for a usable library. */
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl);
 
+/* True of what is no connection by itself: QUIC's streams, listeners and domains, and the session by which libssl does the
+ * handshake of a QUIC connection. `inside`: libssl itself calls, perhaps with the connection locked, so that any question to it
+ * would wait for ever; it counts as a part then. Any thread; the error queue is as found. */
+bool cn_openssl_is_part(struct cn_tls *tls, SSL *ssl, bool inside);
+
 /* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. What it writes goes to `fd`, a copy of the
  * session's descriptor; -1: to that itself. */
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);

@@ -2,7 +2,8 @@
  * QUIC, both ends here, as in dtls.c: N bytes on a stream, then the rude client ends it.
  *
  *     quic PORT TLS N END    PORT and TLS are not looked at. END: free (SSL_free, close), shutdown (SSL_shutdown
- *                            once, SSL_free, close), stream (the stream alone, then the connection), unconnected
+ *                            once, SSL_free, close), stream (the stream alone, then the connection), streams (two of
+ *                            them, each with an object of its own, freed at both ends), unconnected
  *
  * Exit status 77: this OpenSSL has no QUIC server (it came with 3.5). */
 #include "rude.h"
@@ -62,6 +63,31 @@ static void wait_for(SSL *one, int one_fd, SSL *other, int other_fd)
 	SSL_handle_events(other);
 }
 
+/* Writes "hello" on two streams of the client's own making, has the server answer, frees them all. */
+static void two_streams(SSL *client, int fd, SSL *server, int server_fd)
+{
+	char bytes[8];
+
+	for (int i = 0; i < 2; i++) {
+		SSL *mine = SSL_new_stream(client, 0), *theirs = NULL;
+
+		if (!mine || SSL_write(mine, "hello", 5) != 5)
+			rude_fail("stream");
+		while (!theirs) {
+			wait_for(client, fd, server, server_fd);
+			theirs = SSL_accept_stream(server, SSL_ACCEPT_STREAM_NO_BLOCK);
+		}
+		while (SSL_read(theirs, bytes, sizeof(bytes)) != 5)
+			wait_for(client, fd, server, server_fd);
+		if (SSL_write(theirs, bytes, 5) != 5)
+			rude_fail("answer");
+		while (SSL_read(mine, bytes, sizeof(bytes)) != 5)
+			wait_for(client, fd, server, server_fd);
+		SSL_free(theirs);
+		SSL_free(mine);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct rude r = rude_arguments(argc, argv);
@@ -91,7 +117,14 @@ int main(int argc, char **argv)
 				rude_fail("handshake");
 			wait_for(r.ssl, r.fd, server ? server : listener, far_fd);
 		}
-		rude_write(r.ssl, r.n);
+		if (!strcmp(end, "streams")) {
+			SSL_set_default_stream_mode(r.ssl, SSL_DEFAULT_STREAM_MODE_NONE);
+			SSL_set_default_stream_mode(server, SSL_DEFAULT_STREAM_MODE_NONE);
+			two_streams(r.ssl, r.fd, server, far_fd);
+			r.n = 0;
+		} else {
+			rude_write(r.ssl, r.n);
+		}
 		while (heard < r.n) {
 			got = SSL_read(server, bytes, sizeof(bytes));
 			if (got > 0)
@@ -116,6 +149,11 @@ int main(int argc, char **argv)
 	} else {
 		printf("heard %zd bytes\n", recv(far_fd, bytes, sizeof(bytes), 0));
 	}
-	rude_vanish();
+	if (strcmp(end, "streams"))
+		rude_vanish();
+	SSL_shutdown(server);
+	SSL_free(server);
+	SSL_free(listener);
+	return 0;
 }
 #endif
