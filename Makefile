@@ -208,6 +208,12 @@ versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@tests/versions
 
+.PHONY: programs
+programs: needs-test ## demo and real programs in Debian 11, 12, 13 and sid, as a table (an hour, 6 GB)
+	@tests/needs dpkg-deb=dpkg unshare=util-linux
+	@$(MAKE) --no-print-directory all test-programs
+	@CN_BUILD=$(abspath $(BUILD)) tests/programs-in --demo
+
 soak: ## SOAK_SECONDS (600): 100,000 connections, random programs, peers and faults, agreement, fuzzing
 	@CN_BUILD=$(abspath $(BUILD)) tests/soak "$(or $(SOAK_SECONDS),600)"
 
@@ -252,7 +258,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	done
 	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
-	shellcheck -x tests/table tests/races tests/asio/table
+	shellcheck -x tests/table tests/programs-in tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
 	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
 	mandoc -Tlint -W warning scripts/*.[157]

@@ -7,6 +7,8 @@ PACKAGES=(python3 openssl ruby curl wget git socat ncat nginx-light redis-server
 	libio-socket-ssl-perl python3-twisted python3-openssl python3-service-identity python3-uvicorn haproxy apache2
 	libevent-dev bind9-dnsutils postfix dovecot-pop3d php-cli postgresql-client python3-pyside2.qtnetwork python3-pyqt6
 	postgresql-15 znc)
+FAMILIES=(python3-uvloop python3-gevent python3-eventlet python3-tornado python3-trio python3-httpx nodejs libmojolicious-perl
+	libanyevent-perl libnet-ssleay-perl tcl tcl-tls)
 OTHER=$BUILD/other # a second root, for what can't be installed beside those
 
 # name | program | role | what the judge does | its verdict without the library, TLS 1.2 | and TLS 1.3
@@ -80,6 +82,25 @@ CASES=(
 	'znc                  | ZNC, a wrong password                        | daemon | --request "PASS it:no\r\nNICK it\r\nUSER it 0 * :it\r\n" --silent-end | closed | closed'
 	'apache               | Apache httpd, mod_ssl                        | daemon | --request "GET /file HTTP/1.0\r\n\r\n" --silent-end | closed | closed'
 	'dovecot              | Dovecot pop3-login                           | daemon | --request "QUIT\r\n" | closed | closed'
+)
+
+# The same, for tests/programs-in alone.
+FAMILY_CASES=(
+	'uvloop_abort         | uvloop: transport.abort()                    | client | --send 100 --send-when request | truncated | truncated'
+	'gevent_close         | gevent: SSLSocket.close()                    | client | --send 100 --send-when request | truncated | truncated'
+	'eventlet_close       | eventlet: SSLSocket.close()                  | client | --send 100 --send-when request | truncated | truncated'
+	'tornado_close        | Tornado: IOStream.close()                    | client | --send 100 --send-when request | truncated | truncated'
+	'trio_close           | Trio: the transport closed alone             | client | --send 100 --send-when request | truncated | truncated'
+	'httpx                | HTTPX                                        | client | --http 3000 | truncated | truncated'
+	'node_end             | Node.js: TLSSocket.end()                     | client | --send 100 --send-when request --silent-end | closed | closed'
+	'node_destroy         | Node.js: TLSSocket.destroy()                 | client | --send 100 --send-when request | truncated | truncated'
+	'node_exit            | Node.js: process.exit()                      | client | --send 100 --send-when request | truncated | truncated'
+	'node_https           | Node.js: https.get()                         | client | --http 3000 --silent-end | closed | closed'
+	'node_fetch           | Node.js: fetch()                             | client | --http 3000 | truncated | truncated'
+	'mojolicious          | Mojolicious: Mojo::UserAgent                 | client | --http 3000 | truncated | truncated'
+	'anyevent             | AnyEvent::Handle: destroy                    | client | --send 100 --send-when request | truncated | truncated'
+	'tcl_tls              | tcl-tls: close                               | client | --send 100 --send-when request | truncated | truncated'
+	'node_server          | Node.js: tls.createServer(), destroy()       | server | --request hello | truncated | truncated'
 )
 
 # name | program that fails because the server's end is missing | its exit status then
@@ -209,6 +230,22 @@ posttls_finger() {
 	MAIL_CONFIG=$WORK program posttls-finger -w -l encrypt "[127.0.0.1]:$PORT"
 }
 aria2c() { program aria2c -q --check-certificate=false -o got "https://127.0.0.1:$PORT/"; }
+
+uvloop_abort() { program python3 "$CLIENTS/families.py" uvloop "$PORT"; }
+gevent_close() { program python3 "$CLIENTS/families.py" gevent "$PORT"; }
+eventlet_close() { program python3 "$CLIENTS/families.py" eventlet "$PORT"; }
+tornado_close() { program python3 "$CLIENTS/families.py" tornado "$PORT"; }
+trio_close() { program python3 "$CLIENTS/families.py" trio "$PORT"; }
+httpx() { program python3 "$CLIENTS/families.py" httpx "$PORT"; }
+node_end() { program node "$CLIENTS/client.js" end "$PORT"; }
+node_destroy() { program node "$CLIENTS/client.js" destroy "$PORT"; }
+node_exit() { program node "$CLIENTS/client.js" exit "$PORT"; }
+node_https() { program node "$CLIENTS/client.js" https "$PORT"; }
+node_fetch() { program node "$CLIENTS/client.js" fetch "$PORT"; }
+mojolicious() { program perl "$CLIENTS/mojolicious.pl" "$PORT"; }
+anyevent() { program perl "$CLIENTS/anyevent.pl" "$PORT"; }
+tcl_tls() { program tclsh "$CLIENTS/client.tcl" "$PORT"; }
+node_server() { program node "$CLIENTS/client.js" server "$CERT" "$KEY"; }
 
 python_raw_server() { program python3 "$CLIENTS/server.py" raw "$CERT" "$KEY" "$TLS"; }
 python_http_server() { program python3 "$CLIENTS/server.py" http_server "$CERT" "$KEY" "$TLS"; }
@@ -413,11 +450,13 @@ python_sessions() { program python3 "$CLIENTS/server.py" stateful "$CERT" "$KEY"
 
 # --- running them ---
 
+RELEASE=${RELEASE:-host} # a SUITE of tests/sysroot
+
 RUNNING=()
 
 # An unmodified program in the private root, as it is.
 inside() {
-	"$PROJECT/tests/sysroot" run host -- "$@"
+	"$PROJECT/tests/sysroot" run "$RELEASE" -- "$@"
 }
 
 # Compiles bufferevent.c with libevent from the private root, once.
@@ -438,7 +477,7 @@ program() {
 	local with=()
 	[ "$WITH" = without ] || with=(--env "LD_PRELOAD=$SHIM")
 	[[ $WITH = without || ${DEEP-no} = no ]] || with+=(--env "LD_AUDIT=${SHIM%.so}-deep.so")
-	exec "$PROJECT/tests/sysroot" run "${with[@]}" host -- "$@"
+	exec "$PROJECT/tests/sysroot" run "${with[@]}" "$RELEASE" -- "$@"
 }
 
 # start NAME: that program in the background, in $WORK; its output is in out and err there, its process id in $!.
