@@ -242,6 +242,7 @@ postgres_sessions() {
 		cat "$WORK"/big.*
 		held postgres_query "select repeat('x', 300000)"
 
+		rm -f "$WORK/idle" # of the version before
 		held postgres_idle >"$WORK/idle" 3>&- &
 		pids+=($!)
 		wait_for '^[0-9]+$' "$WORK/idle"
@@ -267,6 +268,7 @@ postgres_sessions() {
 		SERVER=$!
 		wait_for 'ready to accept connections' "$WORK/err"
 		postgres_sessions >"$WORK/said"
+		rm -f "$WORK/idle" # of the version before
 		held postgres_idle >"$WORK/idle" 3>&- &
 		idle=$!
 		wait_for '^[0-9]+$' "$WORK/idle"
