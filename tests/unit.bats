@@ -17,6 +17,7 @@ BENIGN=(
 	'BIO_s_connect          const BIO_METHOD *(void)'
 	'BIO_f_buffer           const BIO_METHOD *(void)'
 	'BIO_f_ssl              const BIO_METHOD *(void)'
+	'BIO_s_null             const BIO_METHOD *(void)'
 	'SSL_set_record_padding_callback void (SSL *, size_t (*)(SSL *, int, size_t, void *))'
 	'gnutls_record_send_range ssize_t (gnutls_session_t, const void *, size_t, const gnutls_range_st *)'
 	# 1.1.1: void *from_d for the address of the copied pointer
@@ -24,7 +25,7 @@ BENIGN=(
 )
 
 # Functions that older headers lack, and bsd_signal, which newer ones do; the shim finds out at run time.
-NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_sendfile close_range closefrom _Fork bsd_signal'
+NEWER='SSL_CTX_new_ex SSL_write_ex2 SSL_is_quic SSL_get0_connection SSL_sendfile close_range closefrom _Fork bsd_signal'
 NEWER+=' gnutls_record_send_file gnutls_transport_is_ktls_enabled gnutls_alert_set_read_function'
 
 # The same for numbers: until then they mean nothing, neither as a flag nor as a question to a BIO.
