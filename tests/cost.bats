@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # What a hook costs, in instructions: those do not depend on what else the machine does. Time is for make bench.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
 

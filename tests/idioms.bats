@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What careful programs do, and what must not be taken for something else: a mark set by hand, a refused call, an old error in
 # the queue, a BIO or a callback of their own. Each first without the library.
+# shellcheck disable=SC2030,SC2031,SC2206 # each test is a subshell of its own; words are wanted
 
 load helper
 
