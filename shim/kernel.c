@@ -233,8 +233,9 @@ bool cn_socket_drain(int fd, bool tcp, bool *heard)
 
 		if (got > 0 && heard)
 			*heard = true;
-		if (got < DISCARD_STEP)
-			return true; /* that was all, as a short read tells without a second one */
+		/* Of TCP a short read tells that this was all. A unix socket also stops short where descriptors lie between. */
+		if (got <= 0 || (tcp && got < DISCARD_STEP))
+			return true;
 	}
 	return false;
 }
