@@ -93,6 +93,15 @@ client_hears() {
 		--send 40000 --first two_close_notify
 }
 
+@test "unclean: a fatal alert that comes after close_notify aborts nothing" {
+	start_judge --tls 1.2 --send 100
+	"$BUILD/tests/party" "$JUDGE_PORT" 1.2 5 socket - SK1We # a handshake after the goodbye: OpenSSL breaks it off
+	RESULT=$(judge_result)
+	assert_equal "$(verdict_of "$RESULT")" unclean
+	assert_equal "$(field order "$RESULT")" \
+		'["handshake","data","close_notify","garbage","fatal:unexpected_message","fin"]'
+}
+
 @test "unclean: data after close_notify is garbage" {
 	server_hears unclean '["handshake","data","close_notify","garbage","fin"]' \
 		--request hello --first data_after_close_notify

@@ -804,7 +804,7 @@ static const char *verdict(const struct peer *p)
 		return "open";
 	if (p->end == END_RST)
 		return "reset";
-	if (p->fatal[0])
+	if (p->fatal[0] && !p->close_notify) /* RFC 8446 6.1: what comes after close_notify is ignored */
 		return "aborted";
 	if (!p->close_notify)
 		return "truncated";
@@ -1348,7 +1348,9 @@ static void show_help(void)
 	     "      two_close_notify   data_after_close_notify     (each then FIN)\n\n"
 	     "Verdicts: closed (one close_notify, then FIN, nothing else between), unclean (close_notify and "
 	     "FIN, but\n"
-	     "more besides), truncated (FIN alone), reset, aborted (fatal alert), no_handshake, timeout,\n"
+	     "more besides), truncated (FIN alone), reset, aborted (fatal alert, no close_notify before "
+	     "it),\n"
+	     "no_handshake, timeout,\n"
 	     "open (the judge's own RST came first).\n\n"
 	     "SIGUSR1: now is the time for --first, or to linger open no longer; without either, to give "
 	     "up.\n\n"
