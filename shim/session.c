@@ -6,7 +6,8 @@
 
 /* --- its socket --- */
 
-/* A session that writes into anything but a socket: its hello will tell. Before each call until it is established. */
+/* Called before each call until the handshake is done. A session that does not write to a socket of its own (a BIO, memory) is found by
+ * its hello, so what the program sends is watched from here on. */
 static void seek_socket(struct cn_conn *conn, void *session)
 {
 	struct cn_tls_state state;
@@ -59,7 +60,7 @@ static void bind_session(struct cn_conn *conn, void *session)
 
 /* --- met --- */
 
-/* `conn`: what stands at its descriptor already, or NULL. */
+/* Ties a session to `conn`, the connection known at its descriptor; NULL: to a new one. */
 static struct cn_conn *tie(struct cn_conn *conn, struct cn_tls *tls, void *session)
 {
 	if (!conn)
@@ -113,7 +114,7 @@ static bool is_end(enum cn_outcome outcome)
 	       outcome == CN_OUT_FATAL;
 }
 
-/* An end of file is the peer's only if its FIN has come: after shutdown() of the reading side it is our own. */
+/* The end of file was made by the program itself, by shutdown() of its reading side: the peer's FIN has not come. */
 static bool is_own_end(const struct cn_conn *conn)
 {
 	struct cn_socket socket = cn_bound_socket(conn, -1);
@@ -122,7 +123,7 @@ static bool is_own_end(const struct cn_conn *conn)
 	       !socket.reset;
 }
 
-/* How it was truncated, as long as errno and the session still tell; or what else it was. */
+/* The facts to note after an end without close_notify. Asked at once, while errno and the session still show them. */
 static uint32_t truncation(struct cn_conn *conn, void *session, int error)
 {
 	struct cn_tls_state state;
@@ -134,7 +135,7 @@ static uint32_t truncation(struct cn_conn *conn, void *session, int error)
 	if (error == ETIMEDOUT) /* the network, or the peer, is gone without a word */
 		return CN_FATAL;
 	conn->tls->ops->look(conn->tls, session, &state);
-	if (is_own_end(conn)) /* OpenSSL takes it for an error, unless SSL_OP_IGNORE_UNEXPECTED_EOF is set */
+	if (is_own_end(conn)) /* an error to OpenSSL, unless SSL_OP_IGNORE_UNEXPECTED_EOF is set */
 		return state.established ? 0 : CN_FATAL;
 	return CN_TRUNCATED | (state.unread ? CN_MID_RECORD : 0U);
 }
@@ -145,7 +146,7 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 	enum cn_outcome outcome;
 
 	errno = guard.error;
-	/* SSL_write_ex fails with 0, which is no end of the peer's either. */
+	/* A write that returns 0 (SSL_write_ex) has failed; 0 means the peer's end only after a read. */
 	outcome = conn->tls->ops->outcome(conn->tls, session, length && !ret ? -1 : ret);
 	switch (outcome) {
 	case CN_OUT_WANT:
@@ -156,7 +157,7 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 		conn->unfinished = outcome == CN_OUT_WANT_WRITE && length < UINT32_MAX ? (uint32_t)length : 0;
 		break;
 	case CN_OUT_CLOSED:
-		if (!cn_conn_has(conn, CN_MARKED)) /* else it was not read */
+		if (!cn_conn_has(conn, CN_MARKED)) /* else the program has set the flag by hand */
 			cn_conn_note(conn, CN_PEER_CLOSED);
 		break;
 	case CN_OUT_TRUNCATED:
@@ -190,7 +191,7 @@ static void note_established(struct cn_conn *conn, void *session, int ret)
 	conn->tls->ops->look(conn->tls, session, &state);
 	if (state.established && cn_conn_has(conn, CN_SEEKING))
 		found_socket(conn, session);
-	else if (state.established && conn->fd < 0) /* BIO_s_connect has its socket only now */
+	else if (state.established && conn->fd < 0) /* BIO_s_connect opens its socket during the handshake */
 		bind_session(conn, session);
 	if (state.established) {
 		cn_conn_note(conn, CN_ESTABLISHED);
@@ -207,7 +208,7 @@ void cn_session_told(struct cn_conn *conn, void *session, bool ok, int ret, size
 				  !cn_conn_has(conn, CN_ESTABLISHED) ? "handshake"
 				  : length                           ? "write"
 								     : "read");
-	else /* After a fatal alert no call succeeds: an error that a success follows was survived. */
+	else /* After a fatal alert no call succeeds. So after a success, an earlier error was not fatal. */
 		atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_FATAL | (length ? CN_WRITE_PENDING : 0U)));
 	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED))
 		note_established(conn, session, ret);

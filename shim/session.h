@@ -15,8 +15,8 @@ static inline bool cn_session_passes(void)
 	return cn_inside || cn_confined || cn_config.mode == CN_MODE_OFF;
 }
 
-/* In a call on a session (cn_conn_enter): left when its scope is, also by an exception or a cancelled thread. A jump (longjmp)
- * is not noticed. */
+/* This thread is in a call on a session (cn_conn_enter). The clean-up leaves it at the end of the scope, also for an exception or a
+ * cancelled thread; not for a longjmp. */
 struct cn_stay {
 	struct cn_conn *conn; /* NULL: none */
 	uint32_t begun;       /* what is true of the connection if the real call does not return */
@@ -35,16 +35,15 @@ static inline __attribute__((always_inline)) void cn_session_stay_over(const str
 	cn_conn_leave(stay->conn);
 }
 
-/* A connection for a session of a usable library that has none, its socket yet to come; NULL without memory. With cn_inside
- * set. */
+/* Makes a connection for a session that has none; its socket is not known yet. NULL without memory. The library must be usable, and
+ * cn_inside set. */
 struct cn_conn *cn_session_new(struct cn_tls *tls, void *session);
 
-/* The connection of a session that has none (`conn` NULL), or whose socket may change yet; NULL: the call is to be let
- * pass. */
+/* The slow path of cn_session_met: for a session without a connection (`conn` NULL), or one whose socket may still change. */
 struct cn_conn *cn_session_look(struct cn_tls *tls, void *session, struct cn_conn *conn);
 
-/* The connection of a session of a usable library before a call; `conn` is what the library's set_conn was last given. NULL:
- * the call is to be let pass. Any thread. */
+/* Before a call: the connection of a session; `conn` is the one the session knows (set_conn). NULL: the shim has nothing to do with this
+ * call. The library must be usable. Any thread. */
 static inline struct cn_conn *cn_session_met(struct cn_tls *tls, void *session, struct cn_conn *conn)
 {
 	if (__builtin_expect(conn && cn_conn_has(conn, CN_ESTABLISHED) && conn->process == cn_process(), 1))
@@ -52,10 +51,10 @@ static inline struct cn_conn *cn_session_met(struct cn_tls *tls, void *session, 
 	return cn_session_look(tls, session, conn);
 }
 
-/* Whatever else the call that is over has to tell: see cn_session_left. */
+/* The slow path of cn_session_left. */
 void cn_session_told(struct cn_conn *conn, void *session, bool ok, int ret, size_t length);
 
-/* A call failed. `length`: of the write that did, 0 for all other calls; `name`: NULL for a call that is told by itself. */
+/* A call failed. `length`: of the write, 0 for all other calls; `name`: for the log, NULL if the caller logs the call itself. */
 void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t length, const char *name);
 
 /* After the real call, the thread still counted as inside (cn_conn_enter, _leave). `ok`: it succeeded; `ret`: what the

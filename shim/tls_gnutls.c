@@ -71,7 +71,7 @@ const struct cn_libgnutls *cn_gnutls_real(const struct cn_tls *tls)
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _etext[] __attribute__((visibility("hidden")));
 
-/* Functions of the library that end in a jump to another one come from a shell of ours. */
+/* If a function of libgnutls ends in a jump to another one, the return address is that of our shell, so this library counts too. */
 bool cn_gnutls_within(const struct cn_tls *tls, const void *caller)
 {
 	uintptr_t at = (uintptr_t)caller;
@@ -82,8 +82,8 @@ bool cn_gnutls_within(const struct cn_tls *tls, const void *caller)
 
 /* --- the sessions --- */
 
-/* An entry belongs to its bucket for good, and is used again by the next session whose address falls there; so a chain can be
- * read without a lock, and there are never more entries than each bucket has had sessions at one time. */
+/* A hash table by the session's address. An entry stays in its bucket for good, so a chain can be read without a lock. A freed
+ * entry is used again by the next session in the same bucket, so a bucket grows only to the most sessions it had at one time. */
 #define BUCKETS 1024
 #define TAKEN   ((gnutls_session_t)1)
 
@@ -131,7 +131,7 @@ static struct cn_gnutls *new_entry(void)
 	}
 }
 
-/* An entry for this address, TAKEN, and nothing in it. */
+/* An empty entry in the bucket of this address, marked TAKEN. */
 static struct cn_gnutls *take_entry(gnutls_session_t session)
 {
 	struct cn_gnutls *_Atomic *bucket = bucket_of(session);
@@ -167,7 +167,7 @@ static struct cn_gnutls *take_entry(gnutls_session_t session)
 	return g;
 }
 
-/* Where the shim's push function finds what it is to do: the session of this thread's call. */
+/* The session of the call that this thread is in; the shim's push function has no other way to know it. */
 static __thread struct cn_gnutls *current __attribute__((tls_model("initial-exec")));
 
 int cn_gnutls_init(struct cn_tls *tls, gnutls_session_t *session, unsigned int flags)
@@ -175,13 +175,14 @@ int cn_gnutls_init(struct cn_tls *tls, gnutls_session_t *session, unsigned int f
 	struct cn_gnutls made = {.session = TAKEN}, *before = current, *g;
 	int ret;
 
-	current = &made; /* gnutls_init sets its own push function as a program would */
+	current =
+		&made; /* gnutls_init sets the library's push function by the exported setter; our hook keeps it */
 	ret = of(tls)->real.gnutls_init(session, flags);
 	current = before;
 	if (ret < 0)
 		return ret;
 	g = cn_gnutls_find(*session);
-	if (g) /* freed by a gnutls_deinit that was not seen */
+	if (g) /* left by a session at this address whose gnutls_deinit we did not see */
 		cn_gnutls_forget(g);
 	g = take_entry(*session);
 	if (!g)
@@ -206,7 +207,7 @@ void cn_gnutls_forget(struct cn_gnutls *g)
 	struct cn_conn *conn = g->conn;
 	int inside = cn_inside;
 
-	/* a signal handler that writes must not meet match.c's lock in its own thread's hands */
+	/* a signal handler that writes would wait for match.c's lock, which this thread holds */
 	cn_inside = 1;
 	g->conn = NULL;
 	if (conn)
@@ -235,7 +236,7 @@ static ssize_t all_of(const struct iovec *parts, int count)
 	return (ssize_t)length;
 }
 
-/* To the program's own, and counted. Without a vector it takes them one by one, as the library would. */
+/* Calls the program's push function and counts what it took. One without a vector gets the parts one by one, as from the library. */
 static ssize_t push_on(struct cn_gnutls *g, gnutls_transport_ptr_t pointer, const struct iovec *parts,
 		       int count)
 {
@@ -260,7 +261,8 @@ static ssize_t push_on(struct cn_gnutls *g, gnutls_transport_ptr_t pointer, cons
 	return put;
 }
 
-/* A call that no hook sees pushes while another thread's has ours in place, or a jump out of one has left it there. */
+/* The session of a push in a call that no hook has seen. Our push function may then be in place because of a call of another thread,
+ * or because a longjmp left a call. */
 static struct cn_gnutls *user_of(gnutls_transport_ptr_t pointer)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
@@ -298,7 +300,7 @@ static ssize_t vec_push(gnutls_transport_ptr_t pointer, const struct iovec *part
 	return send_quietly(g, pointer, parts, count);
 }
 
-/* The program's push function, or the library's own. */
+/* Sets the program's push function again, or the library's own. */
 static void put_back(struct cn_gnutls *g)
 {
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
@@ -309,8 +311,8 @@ static void put_back(struct cn_gnutls *g)
 		real->gnutls_transport_set_vec_push_function(g->session, g->vec_push ? g->vec_push : g->own);
 }
 
-/* Held for a few stores. A fork child may find it held by a thread that it does not have; so it bears the name of the process,
- * and a foreign one is broken. A signal handler finds cn_inside set. */
+/* Held for a few stores. A fork child may find it held by a thread that exists only in the parent. So the lock holds the number of
+ * the process, and a lock of another process is taken over. cn_inside keeps a signal handler of this thread away from it. */
 static int lock(struct cn_gnutls *g)
 {
 	uint32_t self = cn_process(), holder = 0;
@@ -386,11 +388,11 @@ static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *wr
 	if (!g || !is_plain(g))
 		return;
 	of(tls)->gnutls_transport_get_int2(session, read_fd, write_fd);
-	if (g->pull) /* what that is given may be anything */
+	if (g->pull) /* the program's pull function may take its pointer for anything but a descriptor */
 		*read_fd = *write_fd;
 }
 
-/* What a client has asked for was kept when it was set. */
+/* A server learns the name from the session; a client's was kept when the program set it. */
 static void ask_name(struct gnutls *o, struct cn_gnutls *g)
 {
 	size_t length = sizeof(g->sni) - 1;
@@ -460,7 +462,7 @@ static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
 	return g;
 }
 
-/* 0 is the peer's close_notify: only of calls that read is it told here. */
+/* 0 means the peer's close_notify, because only calls that read are told of with 0. */
 static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 {
 	struct gnutls *o = of(tls);
@@ -478,7 +480,7 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	case CN_GNUTLS_E_AGAIN:
 	case CN_GNUTLS_E_INTERRUPTED:
 		return o->gnutls_record_get_direction(session) == WRITING ? CN_OUT_WANT_WRITE : CN_OUT_WANT;
-	case CN_GNUTLS_E_TIMED_OUT: /* fatal, says gnutls_error_is_fatal; but the session survives both */
+	case CN_GNUTLS_E_TIMED_OUT: /* gnutls_error_is_fatal calls it fatal, but the session survives */
 		return CN_OUT_WANT;
 	case CN_GNUTLS_E_INVALID_REQUEST:
 		return CN_OUT_REFUSED;
@@ -543,16 +545,15 @@ static ssize_t push_into(gnutls_transport_ptr_t pointer, const struct iovec *par
 	return all_of(parts, count);
 }
 
-/* gnutls_bye itself brings out first what is left of a record. But where a key update that the peer has asked for goes before
- * that record, only the write itself goes on in the right order; and it tells whether the record is all of what the program
- * wanted to write. */
+/* gnutls_bye sends the rest of a begun record first. But if the peer has asked for a key update, that update goes before the record,
+ * and only the write itself keeps that order. The write also tells whether the record was all that the program wanted to send. */
 static bool say(const struct cn_libgnutls *real, struct cn_gnutls *g, const struct cn_seal *how)
 {
 	gnutls_session_t session = g->session;
 
 	if (how->unfinished && real->gnutls_record_send(session, NULL, 0) != (ssize_t)how->unfinished)
 		return false;
-	/* What is left of an alert; gnutls_bye would send another one. */
+	/* Send the rest of the program's own alert; gnutls_bye would add a second one. */
 	if (how->begun && g->alerted)
 		return real->gnutls_alert_send(session, AL_WARNING, A_CLOSE_NOTIFY) == 0;
 	return real->gnutls_bye(session, SHUT_WRITE) == 0;
@@ -598,7 +599,7 @@ static ssize_t pull_at_once(gnutls_transport_ptr_t pointer, void *bytes, size_t 
 	return recv((int)(intptr_t)pointer, bytes, length, MSG_DONTWAIT);
 }
 
-/* The library's own is not to be had back; it does this. */
+/* GnuTLS has no getter for its own pull function. This does the same. */
 static ssize_t pull_as_ever(gnutls_transport_ptr_t pointer, void *bytes, size_t length)
 {
 	return recv((int)(intptr_t)pointer, bytes, length, 0);
@@ -625,7 +626,7 @@ static bool again(int ret)
 	return ret == CN_GNUTLS_E_AGAIN || ret == CN_GNUTLS_E_INTERRUPTED;
 }
 
-/* What it returns in the end: 0 for close_notify, E_AGAIN if there may be more to come. */
+/* Reads and drops data. Returns 0 at the peer's close_notify, E_AGAIN if nothing more is here yet, else the error. */
 static int read_away(struct cn_gnutls *g)
 {
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
@@ -676,7 +677,7 @@ static const struct cn_tls_ops ops = {
 	.unseal = unseal,
 };
 
-/* Where there is no memory: without its functions not even the program's own call could be made. */
+/* Used if mmap fails: without the table of functions not even the program's own call could be made. */
 static struct gnutls last_resort;
 static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
 

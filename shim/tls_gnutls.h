@@ -27,7 +27,7 @@ struct cn_libgnutls {
 #undef FIELD_GNUTLS
 };
 
-/* What goes on in a session that must not be ended by an alert meanwhile. */
+/* What is unfinished in a session. Until it is over, no alert may be sent. */
 enum cn_gnutls_busy {
 	CN_GNUTLS_HANDSHAKE = 1 << 0, /* begun, or asked for, and not over */
 	CN_GNUTLS_KEY_UPDATE = 1 << 1,
@@ -35,36 +35,36 @@ enum cn_gnutls_busy {
 	CN_GNUTLS_TICKETS = 1 << 3,
 };
 
-/* Where what a session pushes goes while the shim's push function is in place. */
+/* What the shim's push function does with the bytes, while it is in place. */
 enum cn_gnutls_way {
 	CN_GNUTLS_COUNTED, /* to the program's push function, counted */
 	CN_GNUTLS_QUIETLY, /* as the library's own does, but never with SIGPIPE; to `copy` unless that is -1 */
 	CN_GNUTLS_NOWHERE, /* EBADF */
-	CN_GNUTLS_DROPPED, /* it counts as sent: the shim has sent it before */
+	CN_GNUTLS_DROPPED, /* nothing, and says it has sent them: the shim has said goodbye already */
 };
 
-/* GnuTLS tells nothing of push function, role or kind of a session, and has no room for data of ours: so it is kept here, from
- * gnutls_init to gnutls_deinit. Written by the thread whose call is on the session; one may send while another receives. */
+/* GnuTLS does not tell a session's push function, role or kind, and has no room for data of ours. So they are kept here, from
+ * gnutls_init to gnutls_deinit. Written by the thread that is in a call on the session; one may send while another receives. */
 struct cn_gnutls {
 	gnutls_session_t _Atomic session; /* NULL: free */
 	struct cn_gnutls *next;           /* in its bucket, for good */
 	struct cn_tls *tls;
 	struct cn_conn *conn;
-	gnutls_push_func push; /* the program's; both NULL: the library's own is in place */
+	gnutls_push_func push; /* the program's; this and vec_push NULL: it uses the library's */
 	gnutls_vec_push_func vec_push;
-	gnutls_vec_push_func own; /* that; NULL: not known */
+	gnutls_vec_push_func own; /* the library's; NULL: not known */
 	gnutls_pull_func pull;    /* the program's, or NULL */
 	bool server, datagram, reauth_within_read;
-	bool transport;        /* a descriptor was set, if no push function of the program's says otherwise */
-	bool foreign;          /* QUIC, TCP fast open */
-	bool established;      /* gnutls_handshake has succeeded */
-	bool alerted;          /* a close_notify by gnutls_alert_send did not fit */
-	bool doomed;           /* the program has sent a fatal alert, after which GnuTLS would go on */
-	_Atomic uint32_t busy; /* enum cn_gnutls_busy */
+	bool transport;   /* the program has set a descriptor, or the pointer for its push function */
+	bool foreign;     /* QUIC, TCP fast open */
+	bool established; /* gnutls_handshake has succeeded */
+	bool alerted;     /* the program's close_notify by gnutls_alert_send did not fit into the socket */
+	bool doomed;      /* the program has sent a fatal alert; GnuTLS itself would let it go on */
+	_Atomic uint32_t busy;   /* enum cn_gnutls_busy */
 	_Atomic uint64_t pushed; /* bytes that the program's push function has taken */
 	_Atomic uint32_t
-		lock; /* cn_process() of the thread's process that changes the push function; 0: free */
-	_Atomic uint32_t users; /* calls during which ours is in place */
+		lock; /* on the push function: cn_process() of the process whose thread has it; 0: free */
+	_Atomic uint32_t users; /* calls under way that need the shim's push function */
 	enum cn_gnutls_way way;
 	int copy;
 	char sni[200];
@@ -81,7 +81,7 @@ int cn_gnutls_init(struct cn_tls *tls, gnutls_session_t *session, unsigned int f
 /* A push function was set from within the library itself. */
 void cn_gnutls_set_by_library(gnutls_vec_push_func push);
 
-/* The session's memory is about to be freed. */
+/* The session is about to be freed: forgets what is kept of it. */
 void cn_gnutls_forget(struct cn_gnutls *g);
 
 /* The real functions of a library of this kind. */
@@ -90,18 +90,18 @@ const struct cn_libgnutls *cn_gnutls_real(const struct cn_tls *tls);
 /* The code at `caller` is the library's or the shim's own. */
 bool cn_gnutls_within(const struct cn_tls *tls, const void *caller);
 
-/* Bracket a call on a session with the shim's push function in place. `before` is what begin returned. */
+/* Before and after a call on a session during which the shim's push function is in place. `before` is what begin returned. */
 struct cn_gnutls *cn_gnutls_push_begin(struct cn_gnutls *g, enum cn_gnutls_way way, int copy);
 void cn_gnutls_push_over(struct cn_gnutls *g, struct cn_gnutls *before);
 
-/* The program sets a push function, by the setter `set` has chosen: puts it in place unless ours is just now. */
+/* The program sets a push function, one of the two, the other NULL. Takes effect at once, or when the shim's is taken out again. */
 void cn_gnutls_set_push(struct cn_gnutls *g, gnutls_push_func push, gnutls_vec_push_func vec_push);
 
-/* The next call of the session has nothing to write first: its last one met E_AGAIN in reading. */
+/* After E_AGAIN: the session waits to read, so nothing is left to be written. */
 bool cn_gnutls_reads(struct cn_gnutls *g);
 
-/* CLOSENOTIFY_WAIT_MS: waits for the peer's close_notify, never longer than `wait_ms`, after the program's gnutls_bye(how) has
- * returned `ret`. Returns what gnutls_bye would; `heard`: it has come. */
+/* CLOSENOTIFY_WAIT_MS: after the program's gnutls_bye(how) has returned `ret`, waits at most `wait_ms` for the peer's
+ * close_notify. Returns what gnutls_bye would; `heard`: close_notify has come. */
 int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard);
 
 enum {

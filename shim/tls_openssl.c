@@ -139,8 +139,8 @@ static struct openssl *of(struct cn_tls *tls)
 
 /* --- which socket --- */
 
-/* A BIO of the program's own may have any type, OpenSSL's as well (libcurl), hold bytes back and have lost its data by now. It
- * is known by its name, a copy; that of OpenSSL's own stands in libcrypto. */
+/* The type of a BIO does not tell whose it is: libcurl gives its own BIO a type of OpenSSL's. Such a BIO may hold bytes back, and
+ * its data may be freed by now. The name's address tells: for OpenSSL's BIOs it points into libcrypto, for others to a copy. */
 static bool is_a(struct openssl *o, const BIO *bio, enum own_bio which)
 {
 	return bio && o->names[which] && o->BIO_method_name(bio) == o->names[which];
@@ -161,7 +161,7 @@ static bool is_watched(struct openssl *o, const BIO *bio)
 	       (o->BIO_get_callback_ex && o->BIO_get_callback_ex(bio));
 }
 
-/* Asks one of OpenSSL's own; who watches it does not hear of that. */
+/* Asks one of OpenSSL's BIOs. The program's callbacks on that BIO are not called. */
 static long ask(struct openssl *o, BIO *bio, int question)
 {
 	bio_callback *callback = o->BIO_get_callback ? o->BIO_get_callback(bio) : NULL;
@@ -180,7 +180,7 @@ static long ask(struct openssl *o, BIO *bio, int question)
 	return answer;
 }
 
-/* Below BIO_f_ssl stands the socket of another session, through which this one is tunnelled. */
+/* The search stops at BIO_f_ssl: the socket below it belongs to another session, which tunnels this one. */
 static int fd_below(struct openssl *o, BIO *bio)
 {
 	while (bio && !is_socket(o, bio) && !is_a(o, bio, OWN_SSL))
@@ -196,8 +196,9 @@ static void descriptors(struct cn_tls *tls, void *session, int *read_fd, int *wr
 	*write_fd = fd_below(o, o->SSL_get_wbio(session));
 }
 
-/* The socket of which bytes come right after those put into this BIO: itself, or below OpenSSL's own buffers; else NULL.
- * Other filters may encode, delay or reorder. A buffer passes on what it is asked, so what is below comes first. */
+/* The socket BIO that gets exactly the bytes written to `bio`: `bio` itself, or the one below OpenSSL's buffers; else NULL. Other
+ * filters may encode, delay or reorder. `held`: a buffer has bytes left. A buffer answers for what is below it as well, so the
+ * socket is sought first. */
 static BIO *plain_socket(struct openssl *o, BIO *bio, bool *held)
 {
 	BIO *socket = bio;
@@ -214,7 +215,7 @@ static BIO *plain_socket(struct openssl *o, BIO *bio, bool *held)
 
 /* --- facts --- */
 
-/* Memory that is empty for good says so to who reads from it. That it is empty is no end. */
+/* An empty memory BIO is at its end only if a read returns 0 and not "try again". */
 static bool is_closed_memory(struct openssl *o, BIO *memory)
 {
 	int flags = o->BIO_test_flags(memory, BIO_RETRY_FLAGS), got;
@@ -229,8 +230,8 @@ static bool is_closed_memory(struct openssl *o, BIO *memory)
 }
 
 /* SSL_OP_IGNORE_UNEXPECTED_EOF, on by default in Python >= 3.10, makes a bare EOF look like close_notify. libssl then
- * calls SSL_set_shutdown. Where that does not come by our hook (-Bsymbolic) the BIO has to tell: a socket's remembers
- * whether its last read met the EOF, and a real close_notify is read before any; others don't. */
+ * calls SSL_set_shutdown, and our hook notes that. A libssl linked with -Bsymbolic does not reach our hook. There the BIO decides:
+ * a socket BIO remembers whether its last read met EOF, and a real close_notify is read before EOF. */
 static enum cn_outcome closed(struct openssl *o, SSL *ssl)
 {
 	struct cn_conn *conn = o->SSL_get_ex_data(ssl, o->index);
@@ -266,7 +267,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 
 	*state = (struct cn_tls_state){0};
 	state->quic = quic;
-	if (quic) /* to some questions the answer is an error, as long as the connection has no stream of its own */
+	if (quic) /* without a stream of its own a connection answers some questions with an error */
 		o->ERR_set_mark();
 	socket = plain_socket(o, wbio, &state->held);
 	state->plain = socket;
@@ -277,8 +278,8 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
 			     (socket && ask(o, socket, BIO_KTLS_SEND) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
-	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert in clear; after SSL_set_session
-	 * and SSL_set_ssl_method, which also forget the handshake, by a wrong number. */
+	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert unencrypted. SSL_set_session and
+	 * SSL_set_ssl_method also forget the handshake; the alert then has a wrong sequence number. */
 	state->unsupported |= state->established &&
 			      (!o->SSL_get_session(session) || !o->SSL_get_finished(session, &finished, 0));
 	state->quiet = o->SSL_get_quiet_shutdown(session);
@@ -319,15 +320,15 @@ static bool is_from_libssl(struct openssl *o)
 	return o->ERR_peek_last_error() >> (o->library.real.SSL_CTX_new_ex ? 23 : 24) == LIBRARY_SSL;
 }
 
-/* SSL_get_error looks into the error queue first, where the program may have left an old error. So it is asked last of all:
- * an error that the session does not survive leaves it unfinished (SSLfatal), and close_notify leaves a mark. */
+/* SSL_get_error looks into the error queue first, where the program may have left an old error. So the session's own state counts
+ * more: after an error that it does not survive it is not "finished" any more (SSLfatal), and close_notify sets a flag. */
 static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 {
 	struct openssl *o = of(tls);
 	int error = errno, verdict = o->SSL_get_error(session, ret), want = o->SSL_want(session);
 	bool finished = o->SSL_is_init_finished(session) == 1;
 
-	/* A call that returns -1 has failed in writing, and only the session remembers that the peer has said it before. */
+	/* -1 with ZERO_RETURN: this call failed to write, and the session only remembers an earlier close_notify of the peer. */
 	if (verdict == ERROR_ZERO_RETURN && !(ret < 0 && finished))
 		return closed(o, session);
 	if ((verdict != ERROR_SSL && verdict != ERROR_SYSCALL && verdict != ERROR_ZERO_RETURN) ||
@@ -338,7 +339,7 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 	if (is_from_libssl(o) && !finished)
 		return (o->ERR_peek_last_error() & REASON_MASK) == REASON_UNEXPECTED_EOF ? CN_OUT_TRUNCATED
 											 : CN_OUT_FATAL;
-	/* A read or write of the BIO that failed would be wanted still; from 3.2 on it is not, but then the socket tells. */
+	/* If the BIO had failed, SSL_want would still say reading or writing. From 3.2 on it does not; errno decides below. */
 	if (is_from_libssl(o) && want == WANT_NOTHING)
 		return CN_OUT_REFUSED;
 	if (verdict == ERROR_SSL && !is_socket(o, o->SSL_get_rbio(session)))
@@ -376,7 +377,8 @@ static void no_info(const SSL *ssl, int where, int ret)
 	(void)ssl, (void)where, (void)ret;
 }
 
-/* Programs have one or two; with more than these no session is ended for them any more. */
+/* OpenSSL has no getter for these callbacks, so each gets a stand-in. A program has one or two. With more than eight, no
+ * close_notify is sent any more. */
 #define STAND_INS(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define STAND_IN_COUNT 8
 
@@ -408,7 +410,7 @@ static cn_padding_callback *const padding_stand_ins[] = {STAND_INS(PADDING_NAME)
 	for (int i = 0; (callback) && i < STAND_IN_COUNT; i++) {                                             \
 		__typeof__(callback) none = NULL;                                                            \
 		if ((callback) == (stand_ins)[i])                                                            \
-			return callback; /* libssl sets it for itself */                                     \
+			return callback; /* a stand-in already: libssl passes it on */                       \
 		if (atomic_compare_exchange_strong(&(callbacks)[i], &none, callback) || none == (callback))  \
 			return (stand_ins)[i];                                                               \
 	}                                                                                                    \
@@ -440,9 +442,9 @@ static void give_memory(struct openssl *o, BIO *memory)
 		o->BIO_free(memory);
 }
 
-/* Brings the half of a record that the socket did not take into `memory`. OpenSSL has the record encrypted;
- * it wants to see a write of the same length again and takes nothing from it. But where that write had to
- * make several records it would encrypt the dummy, so what came out must not end in whole records. */
+/* Brings into `memory` the part of a record that the socket did not take. OpenSSL has encrypted that record already. It wants
+ * a write of the same length again, and takes no byte from it. But if the program's write needs several records, OpenSSL would
+ * encrypt the dummy for those that follow. So the output must be the rest of one record, and no whole record behind it. */
 static bool finish_write(struct openssl *o, SSL *ssl, BIO *memory, size_t unfinished)
 {
 	static const unsigned char dummy[RECORD_MOST];
@@ -467,8 +469,8 @@ static bool finish_write(struct openssl *o, SSL *ssl, BIO *memory, size_t unfini
 	return length > 0;
 }
 
-/* With the memory BIO in the place of the write BIO. Restoring by SSL_set_bio would leak a reference when
- * read and write BIO are the same. */
+/* Calls SSL_shutdown with `memory` as the write BIO. Restoring by SSL_set_bio would leak a reference when read and write BIO
+ * are the same. */
 static bool say_into(struct openssl *o, SSL *ssl, BIO *memory, size_t unfinished)
 {
 	BIO *old = o->SSL_get_wbio(ssl);
@@ -526,7 +528,7 @@ static void unseal(struct cn_tls *tls, struct cn_sealed *sealed)
 
 /* --- the program's own SSL_shutdown --- */
 
-/* These are undone by an exception or a cancelled thread as well. */
+/* The clean-up runs at the end of the scope, and also when an exception or a cancelled thread leaves it. */
 #define UNDONE_BY(function) __attribute__((cleanup(function)))
 
 struct held_write {
@@ -548,8 +550,8 @@ static void give_back(const struct held_write *write)
 	o->BIO_free(write->held);
 }
 
-/* `fd`: a copy of the socket to write to, or -1: as ever. A call that writes reads nothing. What asks for the session's
- * descriptor meanwhile asks for the one it reads from. */
+/* `fd`: a copy of the socket, to which this call writes; -1: the session's own. The read BIO stays in place: a call that writes
+ * reads nothing, and SSL_get_fd goes on to name the program's descriptor. */
 static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 {
 	UNDONE_BY(give_back) struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl)};
@@ -557,7 +559,7 @@ static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 	if (fd >= 0 && is_socket(o, write.old) && !is_watched(o, write.old))
 		write.held = o->BIO_new_socket(fd, 0);
 	if (write.held) {
-		/* Behind an unfinished write the call writes nothing and leaves the flags as they are. */
+		/* After an unfinished write SSL_shutdown may write nothing; then the flags have to be the old ones. */
 		o->BIO_set_flags(write.held, o->BIO_test_flags(write.old, BIO_RETRY_FLAGS));
 		o->BIO_up_ref(write.old);
 		o->BIO_up_ref(write.held);
@@ -620,7 +622,7 @@ int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first)
 	o->SSL_set0_rbio(ssl, nowhere);
 	o->BIO_up_ref(nowhere);
 	o->SSL_set0_wbio(ssl, nowhere);
-	if (first) /* it is to fail in writing: from 3.2 on the error queue tells that from reading */
+	if (first) /* it has to fail in writing: from 3.2 on the error queue tells writing from reading */
 		o->SSL_set_shutdown(ssl, o->SSL_get_shutdown(ssl) & ~SENT);
 	ret = o->library.real.SSL_shutdown(ssl);
 	error = errno;
@@ -639,9 +641,9 @@ static long ms_until(const struct timespec *end)
 	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
 }
 
-/* Feeds what has arrived to the session until its first byte for the program, which stays there: after its own goodbye a
- * program may read on (RFC 8446 6.1). The socket is read without blocking into a memory BIO, a byte at a time: so
- * the session takes all of it, and nothing beyond the record that tells. An end of file it does not get to see. */
+/* Feeds what has arrived to the session, up to the first byte of data. That byte stays in the session: after its own goodbye a
+ * program may read on (RFC 8446 6.1). The socket is read without blocking, a byte at a time, into a memory BIO. So the session
+ * takes every byte, and the socket keeps all that follows the deciding record. The session does not see the end of file. */
 static enum cn_outcome look_ahead(struct openssl *o, SSL *ssl, BIO *memory, int fd)
 {
 	enum cn_outcome seen;
@@ -743,14 +745,14 @@ static const struct cn_tls_ops ops = {
 	.unseal = unseal,
 };
 
-/* Runs at the last reference of every SSL, by whatever path it is freed. */
+/* OpenSSL calls this when the last reference to an SSL goes, whoever frees it. */
 static void forget(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
 	int inside = cn_inside;
 
 	(void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
 	cn_inside =
-		1; /* a signal handler that writes must not meet match.c's lock in its own thread's hands */
+		1; /* a signal handler that writes would wait for match.c's lock, which this thread holds */
 	if (ptr)
 		cn_conn_session_gone(ptr);
 	cn_inside = inside;
@@ -780,7 +782,7 @@ static void learn_names(struct openssl *o)
 	}
 }
 
-/* Where there is no memory: without its functions not even the program's own call could be made. */
+/* Used if mmap fails: without the table of functions not even the program's own call could be made. */
 static struct openssl last_resort;
 static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
 
@@ -844,7 +846,7 @@ bool cn_openssl_is_part(struct cn_tls *tls, SSL *ssl, bool inside)
 
 	if (!o->SSL_is_quic || !o->SSL_get0_connection)
 		return false;
-	if (!o->SSL_is_quic(ssl)) /* the handshake of a connection is a session that writes to nobody */
+	if (!o->SSL_is_quic(ssl)) /* libssl does QUIC's handshake in a session of its own with a null BIO */
 		return inside && is_a(o, o->SSL_get_wbio(ssl), OWN_NULL);
 	if (inside) /* SSL_accept_stream has locked the connection when it calls SSL_up_ref */
 		return true;

@@ -24,7 +24,7 @@ struct cn_libssl {
 #undef FIELD_GNUTLS
 };
 
-/* One loaded libssl; tls_openssl.c knows more of it. */
+/* One loaded libssl. The rest of it is private to tls_openssl.c. */
 struct cn_openssl {
 	struct cn_tls tls;
 	struct cn_libssl real;
@@ -38,29 +38,30 @@ static inline const struct cn_libssl *cn_openssl_real(const struct cn_tls *tls)
 	return &((const struct cn_openssl *)tls)->real;
 }
 
-/* conn.c's object of a session, or NULL. Only for a usable library. */
+/* The connection that belongs to a session, or NULL. Only for a usable library. */
 struct cn_conn *cn_openssl_conn(struct cn_tls *tls, SSL *ssl);
 
-/* True of what is no connection by itself: QUIC's streams, listeners and domains, and the session by which libssl does the
- * handshake of a QUIC connection. `inside`: libssl itself calls, perhaps with the connection locked, so that any question to it
- * would wait for ever; it counts as a part then. Any thread; the error queue is as found. */
+/* True if this SSL is not a connection by itself: a QUIC stream, listener or domain, or the session in which libssl does a QUIC
+ * connection's handshake. `inside`: the caller is libssl. It may have locked the connection, so nothing is asked and the answer
+ * for a QUIC object is true. Any thread; the error queue is as found. */
 bool cn_openssl_is_part(struct cn_tls *tls, SSL *ssl, bool inside);
 
-/* The real SSL_shutdown; a SIGPIPE that it raises is taken back. Any thread. What it writes goes to `fd`, a copy of the
- * session's descriptor; -1: to that itself. */
+/* The real SSL_shutdown; a SIGPIPE that it raises is taken back. It writes to `fd`, a copy of the session's descriptor; -1: to
+ * the descriptor itself. Any thread. */
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
 
-/* The peer-waiting form of SSL_shutdown, see CLOSENOTIFY_WAIT_MS: returns what SSL_shutdown would. `ret` is
- * what the program's own call returned. Never longer than `wait_ms`. */
+/* CLOSENOTIFY_WAIT_MS: after the program's SSL_shutdown has returned `ret`, waits at most `wait_ms` for the peer's close_notify.
+ * Returns what SSL_shutdown would. */
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);
 
-/* What is set in the place of a program's callback that has no getter: it calls that one, but not while the library itself
- * works in this thread, when the callback's data may be gone. Any thread; callbacks are never forgotten. */
+/* The stand-in to set instead of a program's callback, for callbacks that OpenSSL has no getter for. It calls the program's one,
+ * except while the shim itself works in this thread: the callback's data may be freed by then. Any thread; a stand-in is never
+ * taken back. */
 cn_msg_callback *cn_openssl_msg_callback(cn_msg_callback *callback);
 cn_padding_callback *cn_openssl_padding_callback(cn_padding_callback *callback);
 
-/* SSL_shutdown on a session whose descriptor is closed or somebody else's: the library's own behaviour on
- * descriptor -1, so without any I/O. `first`: the program has not called SSL_shutdown before, whoever has. */
+/* SSL_shutdown on a session whose descriptor is closed, or another socket by now: it runs on descriptor -1, so without any I/O.
+ * `first`: the program itself has not called SSL_shutdown before. */
 int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first);
 
 #endif
