@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The one way through the house: facts, plan, farewell, record. Invariant: each connection gets one farewell
- * and one record. */
+ * The end of a connection: gather the facts, make the plan, carry it out, write the record. Invariant: each connection gets one
+ * farewell and one record. */
 #include "ending.h"
 #include "background.h"
 #include "config.h"
@@ -36,7 +36,7 @@ bool cn_follow(struct cn_conn *conn, int fd)
 	return true;
 }
 
-/* Asks the library only when no thread is inside: the session is then ours. */
+/* Asks the TLS library only if no thread is inside; only then nobody else uses the session. */
 static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 {
 	struct cn_tls_state state = {.established = cn_conn_has(conn, CN_ESTABLISHED)};
@@ -48,8 +48,8 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 			conn->produced = state.produced;
 		else
 			state.unsupported |= !state.plain || !cn_follow(conn, state.fd);
-		/* Both marked by hand, SSL_set_shutdown(SENT | RECEIVED), asks for the same as a quiet shutdown. SENT alone
-		 * only keeps the session resumable (CPython). */
+		/* SSL_set_shutdown(SENT | RECEIVED) by hand asks for the same as a quiet shutdown. SENT alone only keeps the
+		 * session resumable (CPython). */
 		state.quiet |= state.sent && state.received &&
 			       !cn_conn_has(conn, CN_PEER_CLOSED | CN_PEER_UNTOLD | CN_ALERT_PENDING |
 							  CN_SAID | CN_SAID_BY_SHIM | CN_TRIED);
@@ -61,13 +61,13 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 	return state;
 }
 
-/* By its own count the kernel has less than the session made (the program holds the difference), or more. */
+/* Bytes that the kernel was given, less those that the session made. Below 0: the program still holds the difference. */
 static int64_t surplus_of(const struct cn_conn *conn, const struct cn_socket *socket)
 {
 	return cn_conn_has(conn, CN_MATCHED) ? (int64_t)(socket->handed - conn->handed - conn->produced) : 0;
 }
 
-/* Bytes of ciphertext that the program still has, for the record; -1: some, or not known. */
+/* For the record: bytes of ciphertext that the program still has; -1: some, but not known how many. */
 static int64_t held(const struct cn_conn *conn, const struct cn_socket *socket, const struct cn_facts *facts)
 {
 	int64_t surplus = surplus_of(conn, socket);
@@ -78,7 +78,7 @@ static int64_t held(const struct cn_conn *conn, const struct cn_socket *socket, 
 static int exit_status;
 static bool exit_flushes;
 
-/* glibc's list of open streams; where it is not to be had, there may be one. Locked for the walk, as exit will do. */
+/* glibc's list of open streams. A libc without it counts as having a stream. The list is locked for the walk, as exit itself does. */
 extern FILE *_IO_list_all __attribute__((weak));
 void _IO_list_lock(void) __attribute__((weak));
 void _IO_list_unlock(void) __attribute__((weak));
@@ -105,7 +105,7 @@ static bool may_end(const struct cn_conn *conn)
 	return !share || cn_share_may_end(share, cn_conn_has(conn, CN_INHERITED));
 }
 
-/* Another process may, which is asked last, and only where that decides. */
+/* Somebody else holds the socket as well. Other processes are asked last, because that costs the most. */
 static bool is_shared(const struct cn_conn *conn, int fd, int number, const struct cn_socket *socket,
 		      bool closes)
 {
@@ -174,7 +174,7 @@ int cn_hold_socket(const struct cn_conn *conn)
 	return copy;
 }
 
-/* These say nothing of the descriptor: another thread may close it meanwhile. */
+/* Only for calls that do not name the descriptor: another thread may close it meanwhile. */
 static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
 {
 	return cause == CN_CAUSE_FREE || cause == CN_CAUSE_CLEAR || cause == CN_CAUSE_EXIT
@@ -182,7 +182,7 @@ static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
 		       : -1;
 }
 
-/* The goodbye has been said, and the call does not end the descriptor: there is nothing left to do at it. */
+/* close_notify is out already, and this call does not close the descriptor: nothing is to be done. */
 static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
 {
 	return (cause == CN_CAUSE_FREE || cause == CN_CAUSE_CLEAR || cause == CN_CAUSE_SHUTDOWN) &&
@@ -190,15 +190,17 @@ static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
 		(cn_conn_has(conn, CN_SAID) && !cn_conn_has(conn, CN_MATCHED)));
 }
 
-/* At the end of the descriptor nobody else asks any more. */
+/* At the last close: what is only asked now, because it takes the socket's error (SO_ERROR) or is for the log. */
 static void look_closer(struct cn_conn *conn, int fd, struct cn_socket *socket)
 {
 	if (socket->reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) && !cn_socket_error(fd)) {
-		if (cn_conn_has(conn, CN_FIN_SENT)) /* both have, and TIME_WAIT has taken over */
+		if (cn_conn_has(conn,
+				CN_FIN_SENT)) /* both sides sent FIN, and the socket has gone to TIME_WAIT */
 			socket->reset = false, socket->write_shut = socket->peer_shut = true;
-		else if (!cn_conn_has(
-				 conn,
-				 CN_TRUNCATED)) /* OpenSSL swallows that of a reset that meets its tickets */
+		else if (
+			!cn_conn_has(
+				conn,
+				CN_TRUNCATED)) /* OpenSSL drops the error of a reset that meets its tickets */
 			cn_conn_note(conn, CN_RESET_IN_DOUBT);
 	}
 	if (conn->label) { /* only a log asks */
@@ -207,14 +209,14 @@ static void look_closer(struct cn_conn *conn, int fd, struct cn_socket *socket)
 	}
 }
 
-/* The program's own FIN went before what the socket could not take of our alert: the peer hears of no goodbye. */
+/* The program has sent FIN, so the rest of our alert, which the socket could not take, can't follow: the peer hears no goodbye. */
 static void forget_goodbye(struct cn_conn *conn)
 {
 	conn->rest_length = 0;
 	atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_SAID_BY_SHIM | CN_TRIED));
 }
 
-/* A process that does not own the connection, as each child that only inherits it, asks nobody anything. */
+/* In a process that does not own the connection, such as a child that only inherits it: no questions to library or kernel. */
 static void leave_alone(struct cn_conn *conn, enum cn_cause cause, bool last)
 {
 	struct cn_plan plan = {.reason = CN_NOT_OWNER};
@@ -224,8 +226,8 @@ static void leave_alone(struct cn_conn *conn, enum cn_cause cause, bool last)
 		cn_event_end(conn, &(struct cn_end){.cause = cause, .plan = plan});
 }
 
-/* The middle of all three ways: the caller holds the connection and has claimed it unless a thread is inside.
- */
+/* What the end of a descriptor, a session and the process have in common. The caller holds the connection, and has claimed it unless
+ * a thread is inside. */
 static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
 {
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
@@ -243,7 +245,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		return;
 	}
 	if (!last && nothing_left(conn, cause)) {
-		ask_session(conn, thread_inside); /* what is to be remembered of it */
+		ask_session(conn, thread_inside); /* for what it notes */
 		return;
 	}
 	copy = fd >= 0 ? hold_socket(conn, cause) : -1;
@@ -261,8 +263,8 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
-	/* What is missing may be in a send() of another thread, or with io_uring. Both hold the socket: its FIN comes when
-	 * they are done, and must not come before. */
+	/* The missing bytes may be in another thread's send() or in io_uring. Both hold the socket, so the kernel sends FIN when
+	 * they are done. A half-close now would come before them. */
 	if (surplus_of(conn, &socket) < 0)
 		plan.half_close = false;
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
@@ -274,7 +276,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		done = cn_say_farewell(conn, fd, &plan, &socket, plan.half_close || shuts);
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
-			     CN_SAID_BY_SHIM); /* would have been, and the record at close shall say so */
+			     CN_SAID_BY_SHIM); /* for the record at close: fix mode would have said it here */
 	share = conn->share;
 	if (done.alert_sent && share)
 		atomic_store(&share->said, true);
@@ -321,7 +323,7 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 	/* A vfork child runs in our memory but closes its own descriptors: nothing here may change. */
 	if (!conn || !cn_process_is_real())
 		return;
-	/* No TLS on it; or a fork child, whose copy of the table forgets, but the wire is not its own. */
+	/* Without TLS, or in a fork child, only the table changes: the child has a copy of it, but does not own the connection. */
 	if (!conn->tls || conn->process != cn_process()) {
 		if (closes)
 			cn_conn_remove(conn, fd);
@@ -339,8 +341,9 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 											  : 0U));
 		if (last && claimed && (share = atomic_exchange(&conn->share, NULL)))
 			cn_share_leave(
-				share); /* with a thread inside, which may look at it, once this is used again */
-		if (closes && !atomic_load(&cn_tables_differ)) /* else its cookie tells, whoever comes next */
+				share); /* if a thread is inside, it may look at it: then when this entry is used again */
+		if (closes &&
+		    !atomic_load(&cn_tables_differ)) /* else another thread's table may still have it */
 			cn_conn_remove(conn, fd);
 	}
 	if (claimed)
@@ -353,7 +356,7 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	bool bound, claimed;
 	void *session;
 
-	/* A vfork child, which is not told apart here, has no session to end. */
+	/* A vfork child is not told apart here; it does not end sessions. */
 	if (conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
@@ -367,7 +370,7 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	}
 	/* With a descriptor the record waits for its end; without one, this is the end. */
 	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);
-	/* Let go of it while still claimed: another thread may be about to close the descriptor. */
+	/* Untie the session while the connection is claimed: another thread may be about to close the descriptor. */
 	session = atomic_load(&conn->session);
 	if (session && conn->tls->ops->set_conn(conn->tls, session, NULL))
 		cn_conn_session_gone(conn);
@@ -421,7 +424,7 @@ struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy)
 	const struct cn_conn *there = conn->fd >= 0 ? cn_conn_at(conn->fd) : NULL;
 	struct cn_socket socket = {0};
 
-	/* Another session on the same socket does not take it away. */
+	/* Another session on the same socket counts too. */
 	if (there && there->cookie == conn->cookie)
 		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
 	return socket;

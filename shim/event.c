@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What is told of connections and calls. Invariant: only tells. */
+ * Fills in the records of the log: ends, calls, counts. Invariant: changes nothing of what happens. */
 #include "event.h"
 #include "hook.h"
 #include "kernel.h"
@@ -55,7 +55,7 @@ static void add_flag(struct cn_record *r, const char *key, int flag)
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 
-/* Where the program made this call. One hook that calls another (syscall, closefrom) hides it. */
+/* Where the program made this call; NULL if a hook of ours made it (syscall and closefrom call other hooks). */
 static const void *caller(void)
 {
 	bool ours = (uintptr_t)cn_caller - (uintptr_t)__ehdr_start < (uintptr_t)(_end - __ehdr_start);
@@ -68,7 +68,7 @@ static void add_code(struct cn_record *r, const char *key, const void *code)
 	cn_record_add(r, (struct cn_field){CN_FIELD_CODE, key, {.code = code}});
 }
 
-/* PID-COOKIE, the cookie as ss(8) shows it; without a socket a number of our own, with a leading zero. */
+/* PID-COOKIE, the cookie as ss(8) shows it. Without a socket, a number of our own with a leading zero takes its place. */
 static void put_id_of(uint64_t cookie, uint64_t serial, char id[CN_ID_SIZE])
 {
 	char *end = id + CN_ID_SIZE, *at = end;
@@ -154,7 +154,7 @@ void cn_event_summary(void)
 	cn_sink_write(&r);
 }
 
-/* In a program that runs for long: no timer, no thread and no signal of ours, but the next connection's end. */
+/* In a program that runs for long. The shim has no timer, so the next end of a connection after the time writes the summary. */
 static void summary_if_due(void)
 {
 	int64_t now, due;
@@ -170,7 +170,7 @@ static void summary_if_due(void)
 
 /* --- a connection's end --- */
 
-/* What the program itself had done. */
+/* How far the program itself got with its goodbye. */
 static const char *deed(const struct cn_conn *conn)
 {
 	if (cn_conn_has(conn, CN_SAID))
@@ -184,7 +184,7 @@ static const char *deed(const struct cn_conn *conn)
 	return "nothing";
 }
 
-/* NULL: nothing was at risk. */
+/* NULL: no bytes were at risk. */
 static const char *delivery_word(enum cn_delivery delivery)
 {
 	static const char *const words[] = {
@@ -211,7 +211,8 @@ static const char *action(const struct cn_conn *conn, const struct cn_end *end)
 	return half_close ? "half_close" : "none";
 }
 
-/* What the program has taken off the socket may lie in a BIO of its own; what came before TLS counts too. */
+/* Input waits in the session, or in a BIO of the program's own: then the session has consumed less than the socket received. Bytes before
+ * TLS (STARTTLS) count as waiting too. */
 static bool has_unread(const struct cn_conn *conn, const struct cn_socket *socket)
 {
 	uint64_t consumed = conn->label ? conn->label->consumed : 0;
@@ -251,7 +252,7 @@ static const char *role(const struct cn_conn *conn)
 	return cn_conn_has(conn, CN_SERVER) ? "server" : cn_conn_has(conn, CN_CLIENT) ? "client" : "unknown";
 }
 
-/* libssl drops a session that is freed without a goodbye. */
+/* A session that is freed without a goodbye can't be resumed: libssl drops it. */
 static int resumable(const struct cn_conn *conn, const struct cn_end *end, const struct cn_judgement *j)
 {
 	if (!conn->label || !conn->label->resumable_known)
@@ -264,7 +265,7 @@ static int64_t since(int64_t then, int64_t now)
 	return then ? now - then : -1;
 }
 
-/* Its first call loads libgcc_s, by malloc. */
+/* The first backtrace() loads libgcc_s and calls malloc, so it is made here. */
 void cn_event_start(void)
 {
 	void *frame;
@@ -403,7 +404,7 @@ void cn_event_remember(struct cn_conn *conn, const struct cn_tls_state *state)
 	if (state->established) { /* before, the version is the highest that is offered */
 		label->version = state->version;
 		label->resumable = state->resumable;
-		/* a server's is in the tickets that the client has */
+		/* a server can't tell: the client has the tickets */
 		label->resumable_known = state->resumable_told && !state->server;
 	}
 	if (state->sni && !label->sni[0])
@@ -440,7 +441,7 @@ void cn_event_unusable(struct cn_tls *tls)
 
 void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn, int fd)
 {
-	/* A vfork child runs in our memory; under a filter of the program's even getpid() may kill. */
+	/* Not for a vfork child, which runs in our memory; nor under a seccomp filter, where even getpid() may kill. */
 	if (!conn || !conn->tls || cn_confined || conn->process != cn_process() || !cn_process_is_real())
 		return;
 	cn_event_sign(conn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What is told: of each connection's end, of the calls that led there, and how many there were. Invariant: only tells;
- * nothing here changes what happens. */
+ * The records of the log: each connection's end, the calls that led there, and counts. Invariant: nothing here changes what
+ * happens. */
 #ifndef CN_EVENT_H
 #define CN_EVENT_H
 
@@ -14,7 +14,7 @@ struct cn_end {
 	struct cn_farewell done;
 	struct cn_facts facts;   /* on which the plan was made */
 	struct cn_socket socket; /* as it was before the farewell */
-	int64_t held;            /* bytes of ciphertext that the program still has; negative: not known */
+	int64_t held; /* bytes of ciphertext that the program still has; negative: some, not known how many */
 };
 
 /* Loads what a backtrace needs. Called by the constructor. */
@@ -24,12 +24,12 @@ void cn_event_start(void);
  * handlers. */
 void cn_event_end(struct cn_conn *conn, const struct cn_end *end);
 
-/* The log's word for what ended it: of a session's end, the library's name of that call. */
+/* The log's word for the cause. For a session's end it is the TLS library's name of the call. */
 const char *cn_event_cause_word(const struct cn_conn *conn, enum cn_cause cause);
 
-/* How it went on with a socket that was kept open after the program's close. */
+/* How the background thread's work on a socket ended. */
 enum cn_after {
-	CN_AFTER_NOTHING, /* it goes on */
+	CN_AFTER_NOTHING, /* not yet */
 	CN_AFTER_ACKNOWLEDGED,
 	CN_AFTER_PEER_END,
 	CN_AFTER_RESET,
@@ -40,26 +40,26 @@ enum cn_after {
 	CN_AFTER_COUNT
 };
 
-/* Told if not all went well, or with CLOSENOTIFY_LEVEL=calls. Bytes still unacknowledged (-1: not known), ms since the
+/* Writes that record if bytes were left, or with CLOSENOTIFY_LEVEL=calls. `unacknowledged`: bytes, -1: not known; `ms`: since the
  * program's close. */
 void cn_event_after(uint64_t cookie, enum cn_after after, int unacknowledged, int64_t ms);
 
-/* Keeps what the record will need from a connection that was just bound to fd. */
+/* The connection was just bound to fd: keeps its addresses for the record. */
 void cn_event_label(struct cn_conn *conn, int fd);
 
-/* What the session says of itself, while it is there. */
+/* Keeps what the session says of itself for the record, because it may be freed by then. */
 void cn_event_remember(struct cn_conn *conn, const struct cn_tls_state *state);
 
-/* Its handshake is done. */
+/* The handshake is done: keeps the time. */
 void cn_event_established(struct cn_conn *conn, const struct cn_tls_state *state);
 
-/* The first sign of its end. */
+/* The first sign of the connection's end (an error, a close): keeps the time. */
 void cn_event_sign(struct cn_conn *conn);
 
-/* CLOSENOTIFY_SUMMARY: what has been counted, at exit. */
+/* CLOSENOTIFY_SUMMARY: writes the counts, if something has been added since the last time. */
 void cn_event_summary(void);
 
-/* Says once on the log's sink that a TLS library can't be helped. */
+/* Warns in the log, once for each library, that a TLS library lacks functions and is left alone. */
 void cn_event_unusable(struct cn_tls *tls);
 
 /* --- calls of the program, for CLOSENOTIFY_LEVEL=calls; any thread --- */
@@ -97,7 +97,7 @@ static inline int cn_call_end(const struct cn_call *call, int ret, const char *e
 	return ret;
 }
 
-/* One of the many that move bytes; told when it has failed for good, or has finished the handshake. */
+/* A call that reads or writes has failed for good, or finished the handshake. Other reads and writes are not logged. */
 void cn_event_moved(struct cn_conn *conn, const char *name, int ret, const char *error, int failure);
 
 #endif

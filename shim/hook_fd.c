@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The descriptor, or the sending half of its socket, is about to go. */
+/* The program is about to close the descriptor, or to shut down the sending half of its socket. */
 static void ending(int fd, enum cn_cause cause)
 {
 	struct cn_guard guard;
@@ -27,13 +27,13 @@ static void ending(int fd, enum cn_cause cause)
 	cn_guard_leave(guard);
 }
 
-/* Nothing stands at fd, and the real functions are known. */
+/* The fast path: fd is not tracked, and the real functions have been found. */
 static inline bool passes(int fd)
 {
 	return __builtin_expect(!cn_tracked(fd) && cn_libc_table.close, 1);
 }
 
-/* Apart from close(), so that all the others pay for no stack frame. */
+/* Not in close() itself, so that closing an untracked descriptor needs no stack frame. */
 static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 {
 	uint32_t tracked = cn_tracked(fd);
@@ -42,7 +42,7 @@ static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 	if (!tracked || cn_inside)
 		return cn_libc()->close(fd);
 	if (tracked == CN_FD_RESERVED) {
-		errno = EBADF; /* the log's: the program does not know that it is open */
+		errno = EBADF; /* it is the log's: to the program no file is open there */
 		return -1;
 	}
 	cn_call_begin(&call, caller, "close", cn_conn_at(fd), fd);
@@ -86,8 +86,8 @@ EXPORT int shutdown(int fd, int how)
 	return passes(fd) ? cn_libc_table.shutdown(fd, how) : watched_shutdown(fd, how, CALLER);
 }
 
-/* After the call: `copy` is what the kernel made of `fd`. Sockets are remembered even before they carry TLS: the
- * program may close one number while it still reads from the other. */
+/* After the call: `copy` is the new descriptor, a duplicate of `fd`. Duplicates of sockets are noted even before TLS begins on them: the
+ * program may close one while it still uses the other. */
 static int copied(int fd, int copy)
 {
 	struct cn_guard guard;
@@ -112,7 +112,7 @@ static bool is_open(int fd)
 	return open;
 }
 
-/* Before dup2: what stands on `to` ends, if `fd` is there to replace it. */
+/* Before dup2: the connection on `to` ends, but only if `fd` is open and the call will succeed. */
 static void replacing(struct cn_call *call, const void *caller, const char *name, int fd, int to)
 {
 	uint32_t tracked = cn_tracked(to);
@@ -145,12 +145,12 @@ EXPORT int dup3(int fd, int to, int flags)
 {
 	struct cn_call call = {.name = NULL};
 
-	if ((flags & ~O_CLOEXEC) == 0) /* else it fails */
+	if ((flags & ~O_CLOEXEC) == 0) /* else dup3 fails */
 		replacing(&call, CALLER, "dup3", fd, to);
 	return copied(fd, cn_call_end(&call, cn_libc()->dup3(fd, to, flags), NULL));
 }
 
-/* fcntl's third argument is an int, a long or a pointer; in the register they all look the same. */
+/* fcntl's third argument may be an int, a long or a pointer; all are passed on the same way. */
 static int any_fcntl(int (*real)(int, int, ...), int fd, int command, void *argument)
 {
 	int ret = real(fd, command, argument);
@@ -190,7 +190,7 @@ static void ending_range(const void *caller, unsigned int first, unsigned int la
 			continue;
 		cn_call_begin(&call, caller, "close_range", cn_conn_at(fd), fd);
 		ending(fd, CN_CAUSE_CLOSE_RANGE);
-		cn_call_end(&call, 0, NULL); /* the real one is yet to come, and hardly fails */
+		cn_call_end(&call, 0, NULL); /* logged before the real call, which hardly ever fails */
 	}
 }
 
@@ -207,7 +207,7 @@ EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 
 	if (!real)
 		real = close_range_by_number; /* glibc before 2.34 */
-	/* With UNSHARE the other threads keep theirs, with CLOEXEC nothing is closed yet, with others it fails. */
+	/* With UNSHARE the other threads keep the descriptors, with CLOEXEC nothing is closed yet, with other flags it fails. */
 	if (cn_inside || first > last || flags)
 		return real(first, last, flags);
 	ending_range(CALLER, first, last);
@@ -234,7 +234,7 @@ EXPORT void closefrom(int first)
 		ending_range(CALLER, (unsigned int)first, UINT32_MAX);
 	if (cn_libc()->closefrom)
 		cn_libc()->closefrom(first);
-	else /* glibc before 2.34; a program that looks whether it is there finds ours */
+	else /* glibc before 2.34 has none, but a program that looks for it finds ours */
 		close_range_by_number((unsigned int)first, UINT32_MAX, 0);
 }
 
@@ -274,7 +274,7 @@ EXPORT int fclose(FILE *stream)
 
 /* --- what is sent --- */
 
-/* After the call: looks at what the kernel took. Only while the socket of some handshake is not known. */
+/* After the call, and only while some session's socket is not known: looks for that session's hello in what the kernel took. */
 static __attribute__((noinline)) ssize_t sent(int fd, const struct iovec *parts, size_t count, ssize_t put)
 {
 	if (put > 0 && !cn_inside && !cn_confined) {
@@ -327,7 +327,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 	return nobody_seeks() ? put : sent(fd, parts, count > 0 ? (size_t)count : 0, put);
 }
 
-/* To a process that nobody of the family knows of. */
+/* The socket was sent to another process, which may be no relative of this one. */
 static void note_handed_over(struct cn_conn *conn)
 {
 	struct cn_share *share = conn->share;
@@ -386,7 +386,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int fl
 	return sent_many(fd, messages, cn_libc()->sendmmsg(fd, messages, count, flags));
 }
 
-#ifndef __LP64__ /* what programs call that were built with 64-bit times (glibc 2.34) */
+#ifndef __LP64__ /* programs built with 64-bit times call these (glibc 2.34) */
 int __sendmmsg64(int fd, struct mmsghdr *messages, unsigned int count, int flags);
 ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags);
 int __fcntl_time64(int fd, int command, ...);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * Shells around libgnutls. Invariant: decides nothing; tells session.c what a call did, calls the real function of the session's
- * own libgnutls, and keeps errno as that left it. A session whose gnutls_init was not seen here (by dlsym, say) is let pass:
- * nobody knows its push function; and so are the calls that libgnutls makes itself. */
+ * Shells around libgnutls. Invariant: decides nothing. Each calls the real function of the session's own libgnutls, tells session.c what
+ * came of it, and leaves errno as the real function left it. Nothing is added to calls that libgnutls makes itself, and to sessions whose
+ * gnutls_init was not seen (found by dlsym, say): their push function is not known. */
 #include "session.h"
 #include "tls_gnutls.h"
 
 #include <string.h>
 
-/* Left when its scope is, also by an exception or a cancelled thread. */
+/* A call of the program. The clean-up runs at the end of the scope, also for an exception or a cancelled thread. */
 struct call {
 	const struct cn_libgnutls *real; /* NULL: there is no libgnutls */
-	struct cn_gnutls *g;             /* NULL: let it pass */
-	struct cn_stay stay;             /* its connection: NULL: let it pass */
+	struct cn_gnutls *g;             /* NULL: only the real call is made */
+	struct cn_stay stay;             /* with the connection; NULL: only the real call is made */
 	bool counted;
 	struct cn_gnutls *before;
 };
@@ -27,7 +27,7 @@ static inline void leave(const struct call *call)
 	cn_session_stay_over(&call->stay);
 }
 
-/* Without a session of ours to tell: the only one, or that of the caller. */
+/* The library of a call whose session is not known: the only one that is loaded, or the caller's. */
 static struct cn_tls *library_of(const void *caller)
 {
 	struct cn_tls *first = atomic_load_explicit(&cn_gnutls_kind.first, memory_order_acquire);
@@ -83,8 +83,8 @@ static bool is_again(long ret)
 	return ret == CN_GNUTLS_E_AGAIN || ret == CN_GNUTLS_E_INTERRUPTED;
 }
 
-/* A shell: `asked` is not 0 (a read of no bytes tells nothing); `then` is done before the call is told. The failure that is
- * returned where there is no libgnutls, or none with this function, is an internal error of the library. */
+/* A shell. `asked`: 0 for a read of no bytes, which tells nothing. `then` runs before session.c is told. If no libgnutls is found, or it
+ * lacks the function, the shell returns "internal error". */
 #define SHELL(type, name, params, arguments, asked, succeeded, length, then)                                 \
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
@@ -103,7 +103,7 @@ static bool is_again(long ret)
 
 /* --- calls that move bytes --- */
 
-/* gnutls_record_send(session, NULL, 0) goes on with the write that met E_AGAIN. */
+/* gnutls_record_send(session, NULL, 0) continues the write that met E_AGAIN, so the length is that write's. */
 static size_t length_of(const struct call *call, size_t length)
 {
 	struct cn_conn *conn = call->stay.conn;
@@ -126,7 +126,7 @@ SHELL(ssize_t, gnutls_record_send_file, (gnutls_session_t session, int fd, off_t
 SHELL(int, gnutls_record_uncork, (gnutls_session_t session, unsigned int flags), (session, flags), true,
       ret >= 0, SIZE_MAX, )
 
-/* With GNUTLS_AUTO_REAUTH a read may be in the midst of a handshake. */
+/* With GNUTLS_AUTO_REAUTH a read may do a handshake. While that is unfinished no alert may be sent. */
 static void note_reading(const struct call *call, long ret)
 {
 	struct cn_gnutls *g = call->g;
@@ -143,7 +143,7 @@ SHELL(ssize_t, gnutls_record_recv_seq,
 SHELL(ssize_t, gnutls_record_recv_packet, (gnutls_session_t session, gnutls_packet_t *packet),
       (session, packet), true, ret > 0, 0, note_reading(&call, ret))
 
-/* --- handshakes and what is like them: in the midst of one no alert is sent --- */
+/* --- handshakes, key updates, tickets: while one is unfinished no alert is sent --- */
 
 static void note_handshake(struct cn_gnutls *g, int ret)
 {
@@ -154,7 +154,7 @@ static void note_handshake(struct cn_gnutls *g, int ret)
 
 SHELL(int, gnutls_handshake, (gnutls_session_t session), (session), true, ret == 0, 0,
       note_handshake(call.g, ret))
-/* A server asks the client for one. */
+/* By this a server asks the client for a handshake. */
 SHELL(int, gnutls_rehandshake, (gnutls_session_t session), (session), true, ret == 0, 0,
       if (ret == 0 || is_again(ret)) note_busy(call.g, CN_GNUTLS_HANDSHAKE, true))
 SHELL(int, gnutls_reauth, (gnutls_session_t session, unsigned int flags), (session, flags), true, ret == 0, 0,
@@ -171,7 +171,7 @@ static void note_fatal(struct cn_gnutls *g)
 		g->doomed = true;
 }
 
-/* It refuses what has no alert. */
+/* INVALID_REQUEST: the error has no alert, so none was sent. */
 SHELL(int, gnutls_alert_send_appropriate, (gnutls_session_t session, int error), (session, error), true,
       ret == 0, 0, if (ret != CN_GNUTLS_E_INVALID_REQUEST) note_fatal(call.g))
 
@@ -179,7 +179,7 @@ SHELL(int, gnutls_alert_send_appropriate, (gnutls_session_t session, int error),
 
 enum { SHUT_BOTH = 0, AL_WARNING = 1, AL_FATAL = 2, A_CLOSE_NOTIFY = 0 };
 
-/* By gnutls_bye(how), or by the alert alone. */
+/* The program says goodbye by gnutls_bye(how), or (`alone`) by gnutls_alert_send. */
 struct goodbye {
 	bool alone;
 	unsigned int how;
@@ -191,7 +191,7 @@ static int say(const struct cn_libgnutls *real, gnutls_session_t session, const 
 			      : real->gnutls_bye(session, goodbye->how);
 }
 
-/* `doomed`: no alert was due any more when it was called. */
+/* `doomed`: before the call there had been an error or an end after which no alert is due. */
 static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct goodbye *goodbye, int ret,
 			 const struct cn_tls_state *before, bool doomed)
 {
@@ -205,7 +205,7 @@ static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct
 	if (!before->established || doomed ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return;
-	said = ret == 0 || (waits && cn_gnutls_reads(g)); /* it met E_AGAIN or its end in reading */
+	said = ret == 0 || (waits && cn_gnutls_reads(g)); /* failed, but only in reading: the alert is out */
 	if (said) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
 		cn_conn_note(conn, CN_SAID);
@@ -217,7 +217,7 @@ static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct
 	}
 }
 
-/* What stands in for the session's own while it says goodbye. */
+/* The push function and the socket's copy that are used while the program's goodbye runs. */
 struct transport {
 	struct cn_gnutls *g, *before; /* NULL: nothing */
 	int copy;                     /* of the socket, or -1 */
@@ -231,7 +231,8 @@ static void give_back(const struct transport *transport)
 		cn_copy_over(transport->copy);
 }
 
-/* gnutls_bye refuses hardly anything, and the library's own push function raises SIGPIPE. */
+/* gnutls_bye hardly refuses anything, and libgnutls's own push function raises SIGPIPE.
+ * So the shim's push function is in place during the call, and it decides where the bytes go. */
 static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct goodbye *goodbye)
 {
 	struct cn_conn *conn = stay->conn;
@@ -326,8 +327,7 @@ EXPORT int gnutls_alert_send(gnutls_session_t session, unsigned int level, unsig
 	ret = call.real->gnutls_alert_send(session, level, alert);
 	if (level == AL_FATAL)
 		note_fatal(call.g);
-	if (call.stay.conn &&
-	    ret < 0) /* that it goes out says nothing of the session: it does after fatal errors */
+	if (call.stay.conn && ret < 0) /* a success says nothing: alerts go out even after fatal errors */
 		cn_session_left(call.stay.conn, session, false, ret, 0);
 	return ret;
 }
@@ -364,7 +364,7 @@ EXPORT void gnutls_deinit(gnutls_session_t session)
 	cn_call_end(&told, 0, NULL);
 }
 
-/* --- what GnuTLS does not tell --- */
+/* --- what GnuTLS has no getter for --- */
 
 EXPORT void gnutls_transport_set_push_function(gnutls_session_t session, gnutls_push_func push)
 {

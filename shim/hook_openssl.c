@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Shells around libssl. Invariant: decides nothing; tells session.c what a call did, calls the real function of
- * the caller's own libssl, and keeps errno and OpenSSL's error queue as that left them. */
+ * Shells around libssl. Invariant: decides nothing. Each calls the real function of the caller's own libssl, tells session.c what came
+ * of it, and leaves errno and OpenSSL's error queue as the real function left them. */
 #include "session.h"
 #include "tls_openssl.h"
 
@@ -8,12 +8,12 @@
 
 struct call {
 	struct cn_tls *tls;
-	struct cn_conn *conn; /* NULL: let it pass */
+	struct cn_conn *conn; /* NULL: only the real call is made */
 };
 
 #define RECEIVED_SHUTDOWN 2 /* SSL_RECEIVED_SHUTDOWN */
 
-#define SESSION_WORDS 4 /* among which is a pointer to the library's table of methods */
+#define SESSION_WORDS 4 /* an SSL's first words; one points to the library's table of methods */
 
 static inline struct cn_tls *library(const SSL *ssl, const void *caller)
 {
@@ -60,7 +60,7 @@ static inline struct cn_conn *conn_of(struct cn_tls *tls, SSL *ssl, const void *
 
 /* --- calls that move bytes --- */
 
-/* Of this thread's last call. Its memory is never unmapped, and it names its session for as long as that lives. */
+/* The connection of this thread's last call. Its memory is never unmapped, and `session` in it is reset when the session is freed. */
 static __thread struct cn_conn *last __attribute__((tls_model("initial-exec")));
 
 static inline bool is_last(const SSL *ssl)
@@ -94,9 +94,8 @@ static inline __attribute__((always_inline)) struct call enter(SSL *ssl, const v
 	return call;
 }
 
-/* A shell: `asked` is not 0 (a read of no bytes "fails" without meaning anything); `missing` is what a failing call returns; it
- * is given when no libssl can be found for the caller.
- */
+/* A shell. `missing`: what it returns if no libssl is found for the caller. `asked`: 0 for a read of no bytes, whose failure means
+ * nothing. `succeeded`, `length`: as in cn_session_left. */
 #define SHELL(type, name, params, arguments, missing, asked, succeeded, length)                              \
 	EXPORT type name params                                                                              \
 	{                                                                                                    \
@@ -123,7 +122,7 @@ SHELL(int, SSL_read_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, b
 SHELL(int, SSL_peek, (SSL * ssl, void *buf, int num), (ssl, buf, num), -1, num, ret > 0, 0)
 SHELL(int, SSL_peek_ex, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, num,
       ret == 1, 0)
-/* 0 is its error, 1 and 2 are success and finish. */
+/* It returns 0 for an error, 1 for success, 2 for the end of the early data. */
 SHELL(int, SSL_read_early_data, (SSL * ssl, void *buf, size_t num, size_t *got), (ssl, buf, num, got), 0, num,
       ret > 0, 0)
 SHELL(int, SSL_write, (SSL * ssl, const void *buf, int num), (ssl, buf, num), -1, num, ret > 0,
@@ -146,7 +145,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 		cn_session_failed(conn, ssl, ret, 0, NULL);
 	if (before->quic || before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
-		return; /* nothing was sent, whatever the library believes */
+		return; /* this call has sent no alert, although libssl may have set SENT */
 	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
 		cn_conn_note(conn, CN_SAID);
@@ -155,7 +154,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)) {
 		cn_conn_note(conn, CN_ALERT_PENDING);
 	}
-	/* If this call has read it. 1 is also the answer to RECEIVED that the program has set by hand. */
+	/* Has this call read the peer's close_notify? It returns 1 also if RECEIVED was set before, by hand perhaps. */
 	if (ret == 1 && !before->received)
 		cn_session_failed(conn, ssl, 0, 0, NULL);
 }
@@ -169,7 +168,7 @@ static int shutdown_both(struct cn_tls *tls, SSL *ssl, int ret)
 	return ret;
 }
 
-/* Where the real call has not returned. */
+/* For the case that the real call does not return: an exception, a cancelled thread. */
 static void drop_copy(const int *copy)
 {
 	if (*copy >= 0)
@@ -188,8 +187,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 
 	tls->ops->look(tls, ssl, &before);
 	known = cn_follow(conn, before.fd);
-	/* Only the call that writes is short: one that waits for the peer would keep the socket open, and SIGPIPE blocked in the
-	 * program's handlers, and after one of them that jumps out of it. */
+	/* Copy and blocked SIGPIPE are only for the call that writes, which is short. During a call that waits for the peer they would
+	 * keep the socket open and SIGPIPE blocked in the program's signal handlers, and for good if one jumps out (longjmp). */
 	writes = !before.sent || cn_conn_has(conn, CN_ALERT_PENDING);
 	if (known && before.plain && !before.unsupported && writes)
 		copy = cn_hold_socket(conn);
@@ -204,7 +203,8 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 							  !cn_conn_has(conn, CN_CALLED_SHUTDOWN));
 	else if (cn_config.mode == CN_MODE_FIX && cn_conn_has(conn, CN_SAID_BY_SHIM) &&
 		 !cn_conn_has(conn, CN_CALLED_SHUTDOWN))
-		ret = before.received ? 1 : 0; /* as if the program had sent what we sent for it */
+		ret = before.received ? 1
+				      : 0; /* what it would return if the program itself had sent our alert */
 	else if (cn_config.mode == CN_MODE_FIX && before.plain &&
 		 (writes || cn_conn_has(conn, CN_WRITE_PENDING)))
 		ret = cn_openssl_shutdown(tls, ssl, copy);
@@ -243,8 +243,8 @@ EXPORT int SSL_shutdown(SSL *ssl)
 	return ret;
 }
 
-/* nginx, Apache and nghttp mark the peer's close_notify as received, so that SSL_shutdown does not wait for it. libssl
- * itself calls this for an EOF that SSL_OP_IGNORE_UNEXPECTED_EOF glosses over. */
+/* nginx, Apache and nghttp mark the peer's close_notify as received, so that SSL_shutdown does not wait for it. libssl itself calls this
+ * when SSL_OP_IGNORE_UNEXPECTED_EOF makes it take a bare EOF for close_notify. */
 EXPORT void SSL_set_shutdown(SSL *ssl, int mode)
 {
 	struct cn_tls *tls = library(ssl, CALLER);
@@ -311,7 +311,7 @@ EXPORT void SSL_free(SSL *ssl)
 	cn_call_end(&call, 0, NULL);
 }
 
-/* The session's next connection has the holders that the last one had; its socket is yet to come. */
+/* After SSL_clear the session is used again. Its next connection gets the count of references of the last one. */
 static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -359,7 +359,7 @@ EXPORT SSL *SSL_dup(SSL *ssl)
 	uint32_t before = conn ? atomic_load(&conn->session_refs) : 0;
 	SSL *copy = tls ? cn_openssl_real(tls)->SSL_dup(ssl) : NULL;
 
-	/* After the handshake it is an SSL_up_ref; libssl may have counted it already, by way of our hook. */
+	/* After the handshake SSL_dup is an SSL_up_ref. libssl may have called our hook of that, which has counted it. */
 	if (copy == ssl && conn && atomic_load(&conn->session_refs) == before)
 		atomic_fetch_add(&conn->session_refs, 1);
 	return copy;

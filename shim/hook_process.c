@@ -51,14 +51,14 @@ static void leaving(int status, bool flushes)
 	cn_guard_leave(guard);
 }
 
-/* _exit and the like are what a handler may call. */
+/* _exit and the like may be called in a signal handler; there nothing is done. */
 static void leaving_at_once(int status)
 {
 	if (!cn_inside && !cn_confined && !cn_in_handler())
 		leaving(status, false);
 }
 
-/* The first to be registered, so the last to be called: what the program registered may still speak. */
+/* Registered first, so called last: functions that the program registers with at_quick_exit may still use TLS. */
 static _Atomic int quick_status;
 
 static void at_quick_end(void)
@@ -81,8 +81,9 @@ void cn_at_exit_once(_Atomic int *registered)
 		on_exit(at_exit, NULL);
 }
 
-/* A program that locks itself in lists the system calls that it needs itself; one of ours may kill it, as vsftpd's filter
- * does. A filter that was there before, as in any container, knows of no program and is no reason. */
+/* A program that installs a seccomp filter allows the system calls that it needs itself. One that the shim adds may kill it, as under
+ * vsftpd's filter. A filter that was there before the program started, as in any container, is made for no single program and does not
+ * count. */
 static int any_prctl(int (*real)(int, ...), int option, va_list list)
 {
 	unsigned long arguments[4];
@@ -169,7 +170,7 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	return child;
 }
 
-/* A thread that takes a descriptor table of its own is one more who holds what is open now. */
+/* A thread that takes a descriptor table of its own holds all open sockets once more. */
 EXPORT int unshare(int flags)
 {
 	bool holds = flags & CLONE_FILES && !cn_single_threaded();
@@ -236,7 +237,7 @@ static bool forks(long number, long first, long second)
 	}
 }
 
-/* Without a filter to install it only asks whether that would do. */
+/* Before a filter for all threads: stops the background thread. Without a filter, the call only asks whether that would work. */
 static bool make_way_for_filter(long operation, long flags, long filter)
 {
 	struct cn_guard guard;
@@ -253,7 +254,7 @@ static bool make_way_for_filter(long operation, long flags, long filter)
 
 int close_range(unsigned int first, unsigned int last, int flags); /* not declared by glibc before 2.34 */
 
-/* Which calls come to cn_by_number. */
+/* The numbers that syscall() passes to cn_by_number. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBERS] = {
 	[SYS_close] = 1,         [SYS_close_range] = 1, [SYS_shutdown] = 1,     [SYS_exit_group] = 1,
@@ -293,7 +294,8 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	case SYS_dup3:
 		return dup3((int)a, (int)b, (int)c);
 	case SYS_fcntl:
-		if (b == F_DUPFD || b == F_DUPFD_CLOEXEC) /* others may block, and be cancelled there */
+		if (b == F_DUPFD ||
+		    b == F_DUPFD_CLOEXEC) /* others may block, and a thread may be cancelled in them */
 			return fcntl((int)a, (int)b, c);
 		break;
 	case SYS_prctl:
@@ -332,9 +334,9 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 	return ret;
 }
 
-/* syscall(2): libuv closes by it, libseccomp confines by it, and there are those who fork by it. Every other number leaves
- * by a jump that touches neither stack nor arguments: how many there are is known to nobody here, and a slot of the
- * caller's stack taken for the seventh may be a word that another thread writes. */
+/* syscall(2): libuv closes by it, libseccomp installs filters by it, and some programs fork by it. All other numbers leave by a jump that
+ * touches neither stack nor arguments. The number of arguments is not known here, and a word of the caller's stack read as a seventh may
+ * be one that another thread writes. */
 __attribute__((visibility("hidden"), used)) long (*cn_real_syscall)(long number, ...);
 #ifdef __x86_64__ /* the seventh argument is on the stack */
 __asm__(".pushsection .text\n"

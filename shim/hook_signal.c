@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Shells around the calls that install signal handlers. Invariant: note that there is one, and change nothing. */
+ * Shells around the calls that install signal handlers. Invariant: only notes that there is one. */
 #include "hook.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@ static bool is_handler(sighandler_t handler)
 
 typedef sighandler_t signal_call(int number, sighandler_t handler);
 
-/* Noted first: the signal may come at once. */
+/* Notes the handler before the real call, because the signal may come at once. */
 static sighandler_t set(signal_call *real, int number, sighandler_t handler, int flags)
 {
 	if (is_handler(handler))

@@ -40,8 +40,8 @@ static uint64_t ask_cookie(int fd)
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
 		return cookie;
-	/* qemu-user and sandboxes don't know it. The inode of a socket is its own for as long as it lives. What fails for the
-	 * moment, for want of memory, is no such answer. */
+	/* qemu-user and sandboxes don't know SO_COOKIE. There the inode number stands for it: no two living sockets share one. A
+	 * failure for want of memory does not count as "not known". */
 	if (errno == EBADF || errno == ENOTSOCK || errno == ENOMEM || errno == ENOBUFS || fstat(fd, &file) ||
 	    !S_ISSOCK(file.st_mode))
 		return 0;
@@ -111,8 +111,8 @@ static socklen_t ask_tcp(int fd, struct tcp_info *info)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) ? 0 : length;
 }
 
-/* Payload given to the socket so far. Linux 4.19 tells it by one question; before, until no acknowledgement comes between two (SYN is
- * among them, for a client). */
+/* Payload given to the socket so far. Since Linux 4.19 tcp_info has it. Before, it is "acknowledged" plus "not acknowledged": asked again
+ * until no acknowledgement comes in between. A client's count has its SYN in it, which is no matter: only differences are used. */
 static uint64_t handed_to(int fd, struct tcp_info *info, socklen_t length, bool fin)
 {
 	uint64_t acked;
@@ -157,7 +157,7 @@ void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
 	uint64_t found = ask_cookie(fd);
 
 	*out = (struct cn_socket){.open = found && found == cookie,
-				  .unknown = found ? (found ^ cookie) & BY_INODE /* by another name */
+				  .unknown = found ? (found ^ cookie) & BY_INODE /* one is an inode */
 						   : errno != EBADF && errno != ENOTSOCK};
 	if (out->open)
 		look_at_tcp(fd, out);
@@ -175,8 +175,8 @@ void cn_socket_ask_linger(int fd, struct cn_socket *out)
 
 int cn_socket_refuse_input(int fd)
 {
-	/* The kernel never cuts into the TCP header, so 1 byte is the header alone. FIN has to be dropped: behind a payload that
-	 * was cut off it is out of order, which resets in FIN_WAIT1. */
+	/* A filter that keeps 1 byte keeps the whole TCP header, which the kernel never cuts. Segments with FIN are dropped whole:
+	 * without the payload before it FIN is out of order, and in FIN_WAIT1 the kernel would answer RST. */
 	struct sock_filter rules[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_FLAG_FIN_BIT, 0, 1),
@@ -202,9 +202,9 @@ int cn_socket_unread(int fd)
 
 ssize_t cn_socket_discard(int fd, bool tcp)
 {
-	static char bytes[DISCARD_STEP]; /* for TCP not even touched, so it costs no memory */
+	static char bytes[DISCARD_STEP]; /* MSG_TRUNC does not touch it, so for TCP it costs no memory */
 
-	/* By system call: a sanitizer would take threads that throw bytes away for a race. */
+	/* By system call: ThreadSanitizer would report a race on `bytes`, which nobody reads. */
 	return syscall(SYS_recvfrom, fd, bytes, sizeof(bytes), MSG_DONTWAIT | (tcp ? MSG_TRUNC : 0), NULL,
 		       NULL);
 }
@@ -233,7 +233,7 @@ bool cn_socket_drain(int fd, bool tcp, bool *heard)
 
 		if (got > 0 && heard)
 			*heard = true;
-		/* Of TCP a short read tells that this was all. A unix socket also stops short where descriptors lie between. */
+		/* A short read of TCP means that the queue is empty. A unix socket also stops short at passed descriptors. */
 		if (got <= 0 || (tcp && got < DISCARD_STEP))
 			return true;
 	}

@@ -10,18 +10,19 @@
 
 struct cn_socket {
 	bool open;    /* still the socket with the cookie asked for */
-	bool unknown; /* not open, but for another reason than that nothing or no socket is there */
+	bool unknown; /* not open, but only because the kernel could not tell */
 	bool tcp;
 	bool write_shut; /* our FIN is already queued or sent */
 	bool peer_shut;  /* the peer's FIN has come */
 	bool reset;      /* the connection is gone: by RST, or, if SO_ERROR is 0, by a FIN from both sides */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
-	int wait_s;          /* SO_LINGER {on, N}: close() waits so long for the peer; 0: not */
-	bool unsaid;         /* TCP: some of what was given, or FIN behind it, was never sent yet */
-	bool owing;          /* TCP: bytes were given to the kernel that the peer has not acknowledged */
-	uint64_t handed; /* TCP: payload given to the kernel so far, from some start that does not change */
+	int wait_s;  /* SO_LINGER {on, N}: close() waits N seconds for the peer; 0: it does not wait */
+	bool unsaid; /* TCP: some bytes given to the kernel, or FIN after them, were not sent even once */
+	bool owing;  /* TCP: bytes were given to the kernel that the peer has not acknowledged */
+	uint64_t
+		handed; /* TCP: payload bytes given to the kernel so far, counted from a fixed but unknown start */
 	uint64_t acked, received; /* TCP: bytes that the peer has acknowledged, and that came from it */
-	int unread, unsent;       /* bytes in the receive queue, bytes not acknowledged: for a record, or 0 */
+	int unread, unsent; /* bytes in the receive queue, bytes not acknowledged; 0 unless a log asks */
 };
 
 /* The identity of a socket for as long as the system runs (SO_COOKIE, Linux 4.12); 0 if fd is no stream
@@ -29,57 +30,55 @@ struct cn_socket {
 uint64_t cn_socket_cookie(int fd);
 bool cn_socket_is(int fd, uint64_t cookie);
 
-/* How many bytes a TCP socket was given so far, from some start that does not change; false if it can't tell. */
+/* How many bytes a TCP socket was given so far, counted as in struct cn_socket; false if the kernel can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
 /* Looks at fd, which should be the socket `cookie`. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 
-/* What its close() will do: abort_on_close and wait_s. */
+/* Sets abort_on_close and wait_s: what close() will do. */
 void cn_socket_ask_linger(int fd, struct cn_socket *out);
 
 /* Bytes in the receive queue. */
 int cn_socket_unread(int fd);
 
-/* Takes the error that waits for the program's next call (SO_ERROR), so only for a socket that is at its end. */
+/* The socket's error (SO_ERROR). Reading clears it and the program would miss it, so only at the last close. */
 int cn_socket_error(int fd);
 
-/* The errno of a send: the connection is gone. After any other (no room, no memory, a signal) it is to be tried again, for
- * what is gone says so by then. */
+/* True if this errno of a send means that the connection is gone. After any other (no room, no memory, a signal) try again: a
+ * connection that is gone will then say so. */
 bool cn_socket_over(int error);
 
-/* Bytes (a FIN counts as one) given to the kernel and not yet acknowledged by the peer; -1 if it can't tell.
- */
+/* Bytes given to the kernel and not yet acknowledged by the peer, a FIN counting as one; -1 if the kernel can't tell. */
 int cn_socket_unacked(int fd);
 
 /* Reads and throws away up to a MiB without blocking; what recv() returns. TCP discards without copying. */
 ssize_t cn_socket_discard(int fd, bool tcp);
 
-/* Sends what the kernel takes without blocking or SIGPIPE, `flags` beside; how many bytes, with errno if that is not all. What fails for the
- * moment (a signal, no memory) is tried again a few times. */
+/* Sends what the kernel takes without blocking and without SIGPIPE; `flags` are added. Returns the number of bytes, with errno if not
+ * all. Failures that pass (a signal, no memory) are tried again a few times. */
 size_t cn_socket_send(int fd, const unsigned char *bytes, size_t length, int flags);
 
-/* All that has come, but no more than 64 MiB. False if that is not all. `heard` (NULL: of no interest) is set if there was any. */
+/* Reads and drops all that has come, up to 64 MiB. False if more is left. `heard` (may be NULL) is set if there was anything. */
 bool cn_socket_drain(int fd, bool tcp, bool *heard);
 
-/* From here on nothing that the peer sends is received or acknowledged, nor its FIN, but its acknowledgements are: a filter, for good, in the place of
- * one that the program may have set. No privilege is needed. 0 or the errno. */
+/* Attaches a socket filter, for good: from here on the kernel takes the peer's acknowledgements, but neither its data nor its FIN. It
+ * replaces a filter that the program may have set. Needs no privilege. 0 or the errno. */
 int cn_socket_refuse_input(int fd);
 
-/* How long the kernel goes on with bytes that nobody acknowledges (TCP_USER_TIMEOUT). */
+/* TCP_USER_TIMEOUT: how many milliseconds the kernel goes on with bytes that nobody acknowledges. */
 void cn_socket_limit(int fd, unsigned int ms);
 
-/* "address:port" of the peer, "unix", or "" when there is none any more. */
+/* Writes the peer's "address:port", "unix", or "" if the socket has no peer any more. */
 void cn_socket_peer(int fd, char *out, size_t size);
 /* The same of this side. */
 void cn_socket_local(int fd, char *out, size_t size);
 
-/* From here up a descriptor of ours is out of the program's way: close to its limit, but not where the kernel would need
- * a large table for it. */
+/* The lowest number for a descriptor of ours. It is out of the program's way: near its limit, but below 1024, because a high number
+ * makes the kernel allocate a large table. */
 int cn_high_fd(void);
 
-/* Zeroed memory straight from the kernel, for good; NULL without any. Safe in a signal handler, as malloc is
- * not. */
+/* Zeroed memory by mmap, which is not freed; NULL if there is none. Unlike malloc, safe in a signal handler. */
 void *cn_map(size_t size);
 
 #endif

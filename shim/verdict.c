@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How a connection ended, in both directions. Invariant: pure. */
+ * The verdict: how a connection ended in both directions, and by whose fault. Invariant: pure. */
 #include "verdict.h"
 
 static bool is_held_elsewhere(enum cn_reason reason)
@@ -19,10 +19,10 @@ static enum cn_wire_end our_end(const struct cn_evidence *e)
 
 	if (is_held_elsewhere(e->reason) || e->reason == CN_STALE_FD)
 		return CN_WIRE_OPEN;
-	/* What was sent may have arrived, and FIN with it. */
+	/* RST throws away what was not sent yet. After FIN, what was sent at least once may have arrived, and FIN with it. */
 	if (resets(e) && (e->fin_sent ? e->unsaid : e->unacknowledged || e->facts.abort_requested))
 		return CN_WIRE_RESET;
-	/* The peer's TCP has all that was written: a reset after it takes nothing away. */
+	/* The peer's TCP has acknowledged everything, so a later reset takes nothing away. */
 	if (said)
 		return CN_WIRE_CLOSE_NOTIFY;
 	return !e->fin_sent && (resets(e) || e->reset) ? CN_WIRE_RESET : CN_WIRE_FIN;
@@ -42,14 +42,14 @@ static enum cn_wire_end peer_end(const struct cn_evidence *e)
 		return CN_WIRE_FIN;
 	if (e->untold)
 		return CN_WIRE_UNKNOWN;
-	/* After its own goodbye a program may read what is left past TLS (s_client does), and a close_notify with it. */
+	/* After its own goodbye a program may read the rest from the socket itself, as s_client does, and drop a close_notify. */
 	if (e->peer_fin)
 		return e->unread || e->unread_tls || e->facts.said || e->fin_sent ? CN_WIRE_UNREAD
 										  : CN_WIRE_FIN;
 	return CN_WIRE_OPEN;
 }
 
-/* Seen without what the library has done about it. */
+/* What the program did wrong, whether the library repaired it or not. */
 static enum cn_fault fault(const struct cn_evidence *e)
 {
 	switch (e->reason) {
@@ -81,7 +81,7 @@ static enum cn_fault fault(const struct cn_evidence *e)
 
 static enum cn_verdict verdict(const struct cn_evidence *e, const struct cn_judgement *j)
 {
-	/* What it had said before its reset lies unread. */
+	/* A reset with unread input: the peer's close_notify may be in that input. */
 	bool unknown = j->peer_end == CN_WIRE_UNKNOWN ||
 		       (j->peer_end == CN_WIRE_RESET && (e->unread || e->unread_tls));
 	bool peer_truncated = j->peer_end == CN_WIRE_FIN || j->peer_end == CN_WIRE_MID_RECORD ||
@@ -98,7 +98,7 @@ static enum cn_verdict verdict(const struct cn_evidence *e, const struct cn_judg
 		return CN_VERDICT_NOT_ESTABLISHED;
 	case CN_FATAL_SEEN:
 		return CN_VERDICT_FAILED;
-	case CN_PEER_TRUNCATED: /* then nothing is owed to it any more */
+	case CN_PEER_TRUNCATED: /* after that the program owes the peer nothing */
 		return unknown          ? CN_VERDICT_UNKNOWN
 		       : peer_truncated ? CN_VERDICT_TRUNCATED_BY_PEER
 					: CN_VERDICT_ENDED; /* by a reset after its close_notify */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How a connection ended, in both directions, for the record. Invariant: pure; no I/O, no globals, and no influence on
- * what is done. */
+ * How a connection ended in both directions, for the record. Invariant: pure. No I/O, no globals, no influence on what is done. */
 #ifndef CN_VERDICT_H
 #define CN_VERDICT_H
 
@@ -13,7 +12,7 @@ enum cn_verdict {
 	CN_VERDICT_TRUNCATED_BY_PEER,
 	CN_VERDICT_TRUNCATED_BY_BOTH,
 	CN_VERDICT_FAILED,
-	CN_VERDICT_UNKNOWN, /* the facts accuse neither side, nor do they clear both */
+	CN_VERDICT_UNKNOWN, /* the facts do not show whether somebody truncated, or who */
 	CN_VERDICT_NOT_ESTABLISHED,
 	CN_VERDICT_HELD_ELSEWHERE,
 	CN_VERDICT_NOT_COVERED,
@@ -39,8 +38,8 @@ enum cn_wire_end {
 	CN_WIRE_FIN,
 	CN_WIRE_MID_RECORD, /* FIN in the middle of a record */
 	CN_WIRE_RESET,
-	CN_WIRE_UNREAD, /* FIN is here, but the session has not read up to it */
-	CN_WIRE_UNKNOWN, /* an end that may have come with close_notify or without, or a reset that may be our own */
+	CN_WIRE_UNREAD,  /* the peer's FIN has come, but the program has not read up to it */
+	CN_WIRE_UNKNOWN, /* close_notify may have come or not; or a reset that may be our own */
 	CN_WIRE_COUNT
 };
 
@@ -48,22 +47,22 @@ struct cn_evidence {
 	struct cn_facts facts; /* as they were decided upon */
 	enum cn_cause cause;
 	enum cn_reason reason;
-	bool goodbye; /* ours, sent by the library or in its hands to be sent */
-	bool drained; /* by the library: unread input resets nothing */
+	bool goodbye; /* close_notify by the shim, sent or still to be sent by it */
+	bool drained; /* the shim has drained, or the background will: unread input resets nothing */
 	bool tcp;
-	bool fin_sent;   /* before this end */
-	bool peer_fin;   /* has come */
-	bool reset;      /* the socket is */
-	bool in_doubt;   /* by whom, or whether it is that and not both sides' FIN */
+	bool fin_sent;   /* ours, before this end */
+	bool peer_fin;   /* the peer's FIN has come */
+	bool reset;      /* the connection is gone */
+	bool in_doubt;   /* not known who reset, or whether both sides' FIN ended it */
 	bool unread;     /* input in the socket */
-	bool unread_tls; /* input in the session, or on its way there */
+	bool unread_tls; /* input in the session, or in the program's BIO before it */
 	bool unacknowledged;
-	bool unsaid;      /* some of it was never sent yet */
+	bool unsaid;      /* some bytes were not sent even once */
 	bool peer_closed; /* its close_notify was read */
-	bool truncated;   /* the program met its end without one */
-	bool mid_record;  /* in the middle of a record */
-	bool peer_reset;  /* as a reset */
-	bool untold;      /* the program met its end, and the library does not tell which */
+	bool truncated;   /* the program met the peer's end without close_notify */
+	bool mid_record;  /* and that in the middle of a record */
+	bool peer_reset;  /* or as a reset */
+	bool untold; /* the program met the peer's end, and the TLS library does not tell of which kind */
 };
 
 struct cn_judgement {
@@ -74,17 +73,17 @@ struct cn_judgement {
 
 struct cn_judgement cn_judge(const struct cn_evidence *evidence);
 
-/* The words of the JSON log. */
+/* The words in the log. */
 const char *cn_verdict_word(enum cn_verdict verdict);
 const char *cn_fault_word(enum cn_fault fault);
 const char *cn_wire_end_word(enum cn_wire_end end);
 
-/* Plain words: what is said of the verdict, and after it of a fault or of the peer's end; "" if there is nothing to say. */
+/* The phrases of the text log: for the verdict, then for the fault, then for the peer's end; "" if there is nothing to say. */
 const char *cn_verdict_phrase(enum cn_verdict verdict);
 const char *cn_fault_phrase(enum cn_fault fault);
 const char *cn_peer_phrase(enum cn_wire_end end);
 
-/* True if somebody ought to look at it. */
+/* True if an administrator ought to look at it. */
 bool cn_verdict_is_bad(enum cn_verdict verdict);
 
 #endif
