@@ -11,6 +11,7 @@ load helper
 PORTS=$BUILD/ports
 SYSROOT=$BATS_TEST_DIRNAME/sysroot
 PROGRAMS=(free_then_close close_then_free exit_0 underscore_exit_0 dup2_over shutdown_wr_then_close forked_server)
+HANDLERS=(handler blocks_signals)
 
 # have NAME COMMAND...: whether that capability can be had; what was said meanwhile is in $PORTS/NAME.log.
 have() {
@@ -59,7 +60,7 @@ setup_file() {
 	make_certs
 	mkdir -p "$PORTS"
 	rm -f "$PORTS"/*.there "$PORTS"/*.built
-	targets=("${PROGRAMS[@]/#/tests/rude/}")
+	targets=("${PROGRAMS[@]/#/tests/rude/}" "${HANDLERS[@]/#/tests/threads/}")
 
 	root=$("$SYSROOT" path host:i386)
 	if [ "$(uname -m)" = x86_64 ] && have i386 i386_root "$root"; then
@@ -74,10 +75,10 @@ setup_file() {
 		arm64="clang --target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld -Wno-unused-command-line-argument"
 		have arm64.build make_port arm64 "$arm64" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
 		qemu --version >/dev/null
-		mkdir -p "$PORTS/qemu"
-		for program in "${PROGRAMS[@]}"; do
+		mkdir -p "$PORTS"/qemu/{rude,threads}
+		for program in "${targets[@]#tests/}"; do
 			printf '#!/bin/sh\nexec %s ${PORT_LIBRARY:+-E LD_PRELOAD=$PORT_LIBRARY} -L %s %s "$@"\n' \
-				"$QEMU" "$root" "$PORTS/arm64/tests/rude/$program" >"$PORTS/qemu/$program"
+				"$QEMU" "$root" "$PORTS/arm64/tests/$program" >"$PORTS/qemu/$program"
 			chmod 755 "$PORTS/qemu/$program"
 		done
 	fi
@@ -93,20 +94,43 @@ built() { # NAME
 	run ! grep -w warning "$PORTS/$1.build.log"
 }
 
+# play_port LIBRARY ROLE TLS PROGRAM [ARG...]: what runs the program may take the library out of PORT_LIBRARY.
+play_port() {
+	if [[ $RUDE = */qemu/* ]]; then
+		export PORT_LIBRARY=$1
+		set -- '' "${@:2}"
+	fi
+	play "$@"
+}
+
 # repaired LIBRARY ROLE TLS PROGRAM [ARG...]: a fault without the library, a clean end with it; the program sees no difference.
-# What runs the program may take the library out of PORT_LIBRARY.
 repaired() {
 	local library=$1 said
 	shift
 	PORT_LIBRARY='' play '' "$@"
 	assert_equal "$(verdict_of "$RESULT")" truncated
 	said="$(field bytes "$RESULT") $STATUS $SAID"
-	if [[ $RUDE = */qemu ]]; then
-		export PORT_LIBRARY=$library
-		library=
-	fi
-	play "$library" "$@"
+	play_port "$library" "$@"
 	assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT") $(field bytes "$RESULT") $STATUS $SAID" "closed 1 $said"
+}
+
+# knows_handlers LIBRARY COUNT: by the frames on the stack it is seen who is in a handler, and who only blocks signals.
+knows_handlers() {
+	local how
+	JUDGE_ARGS=(--connections $(($2 + 1)) --timeout-ms 60000)
+	for how in malloc nodefer siginfo; do
+		play_port "$1" client 1.3 ../threads/handler 1000 "$2" "$how"
+		assert_equal "$STATUS $SAID" '0 malloc in the handler: 0'
+		assert_equal "$(grep -c '"verdict":"truncated"' "$JUDGE_OUT")" "$2"
+		assert_equal "$(grep -c '"verdict":"closed"' "$JUDGE_OUT")" 1 # main's own, after that
+	done
+	JUDGE_ARGS=(--connections 2)
+	for how in plain deep after; do
+		play_port '' client 1.3 ../threads/blocks_signals 1000 2 "$how"
+		assert_equal "$STATUS $(grep -c '"verdict":"truncated"' "$JUDGE_OUT")" '0 2'
+		play_port "$1" client 1.3 ../threads/blocks_signals 1000 2 "$how"
+		assert_equal "$STATUS $(grep -c '"verdict":"closed"' "$JUDGE_OUT")" '0 2'
+	done
 }
 
 # --- 32 bits ---
@@ -139,6 +163,13 @@ side_by_side() {
 	repaired "$BOTH" server 1.3 free_then_close
 }
 
+@test "i386: a handler is known by its frame, with and without SA_SIGINFO" {
+	needs_port i386 'i386 packages'
+	RUDE=$PORTS/i386/tests/rude
+	side_by_side
+	knows_handlers "$BOTH" 60
+}
+
 @test "i386: programs with 64-bit times, which call other functions of libc" {
 	local said
 	needs_port i386 'i386 packages'
@@ -159,12 +190,18 @@ side_by_side() {
 	local program
 	needs_port arm64 'arm64 packages, or qemu-user'
 	built arm64
-	RUDE=$PORTS/qemu
+	RUDE=$PORTS/qemu/rude
 	for program in "${PROGRAMS[@]}"; do
 		repaired "$PORTS/arm64/libclosenotify.so" client 1.3 "$program"
 	done
 	repaired "$PORTS/arm64/libclosenotify.so" client 1.2 free_then_close
 	repaired "$PORTS/arm64/libclosenotify.so" server 1.3 free_then_close
+}
+
+@test "arm64: a handler is known by its frame" {
+	needs_port arm64 'arm64 packages, or qemu-user'
+	RUDE=$PORTS/qemu/rude
+	knows_handlers "$PORTS/arm64/libclosenotify.so" 20
 }
 
 # --- an older libc ---

@@ -5,7 +5,7 @@
  *
  * malloc: it interrupts malloc and free. write: SSL_write on yet another connection. blocked: as malloc, but the thread
  * blocks the signal while it makes its TLS calls. altstack: as malloc, on a stack of its own. nodefer: as malloc, and
- * the signal is not blocked while it runs. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
+ * the signal is not blocked while it runs. siginfo: as nodefer, with SA_SIGINFO, for which the kernel lays another frame on i386. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
 #include "rude.h"
 
 #include <dlfcn.h>
@@ -89,6 +89,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "nodefer"))
 		action.sa_flags |= SA_NODEFER;
+	if (!strcmp(what, "siginfo"))
+		action.sa_flags |= SA_NODEFER | SA_SIGINFO;
 	r = rude_arguments(argc, argv);
 	r.ctx = rude_context(&r);
 	count = argc > 4 ? atoi(argv[4]) : 100;
