@@ -116,7 +116,7 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(GNUTLS) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
-                 $(BUILD)/tests/doors/door $(BUILD)/tests/doors/door.plugin $(BUILD)/tests/doors/by_name \
+                 $(BUILD)/tests/dlopen/load_plugin $(BUILD)/tests/dlopen/load_plugin.plugin $(BUILD)/tests/dlopen/by_name \
                  $(BUILD)/tests/bench/instructions
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
@@ -154,11 +154,11 @@ $(BUILD)/tests/storm/%: tests/storm/%.c tests/rude/rude.h tests/rude/old_libc.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto
 
-$(BUILD)/tests/doors/door.plugin: tests/doors/plugin.c tests/rude/rude.h
+$(BUILD)/tests/dlopen/load_plugin.plugin: tests/dlopen/plugin.c tests/rude/rude.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -shared -fPIC $< -o $@ -lssl -lcrypto
 
-$(BUILD)/tests/doors/%: tests/doors/%.c
+$(BUILD)/tests/dlopen/%: tests/dlopen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -ldl
 
@@ -252,7 +252,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
-	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/threads/*.c tests/transports/*.c tests/doors/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/coverage.c)
+	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done

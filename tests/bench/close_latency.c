@@ -37,10 +37,10 @@ static void hand_over(int fd, double *samples, size_t count)
 	char word = 0;
 	struct iovec part = {.iov_base = &word, .iov_len = 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room};
-	int door = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int receiver = socket(AF_UNIX, SOCK_DGRAM, 0);
 
-	if (bind(door, (struct sockaddr *)&name, sizeof(sa_family_t)) ||
-	    getsockname(door, (struct sockaddr *)&name, &size))
+	if (bind(receiver, (struct sockaddr *)&name, sizeof(sa_family_t)) ||
+	    getsockname(receiver, (struct sockaddr *)&name, &size))
 		rude_fail("bind");
 	for (size_t i = 0; i < count; i++) {
 		double start = now_ns();
@@ -56,12 +56,12 @@ static void hand_over(int fd, double *samples, size_t count)
 			rude_fail("sendmsg");
 		close(out);
 		samples[i] = now_ns() - start;
-		if (recvmsg(door, &message, 0) != 1)
+		if (recvmsg(receiver, &message, 0) != 1)
 			rude_fail("recvmsg");
 		memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(got));
 		close(got);
 	}
-	close(door);
+	close(receiver);
 }
 
 int main(int argc, char **argv)

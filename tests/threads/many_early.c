@@ -46,7 +46,8 @@ static int clients(struct rude *r, int count, int ready, int gone)
 
 int main(int argc, char **argv)
 {
-	int count = argc > 2 ? atoi(argv[1]) : 0, ready[2], gone[2], door = socket(AF_INET, SOCK_STREAM, 0);
+	int count = argc > 2 ? atoi(argv[1]) : 0, ready[2], gone[2],
+	    listener = socket(AF_INET, SOCK_STREAM, 0);
 	char port[16], ready_end[16], gone_end[16], byte;
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
@@ -63,14 +64,14 @@ int main(int argc, char **argv)
 		return clients(&r, count, atoi(argv[4]), atoi(argv[5]));
 	}
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(door, (struct sockaddr *)&address, size) || listen(door, 1000) ||
-	    getsockname(door, (struct sockaddr *)&address, &size) || pipe(ready) || pipe(gone))
+	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1000) ||
+	    getsockname(listener, (struct sockaddr *)&address, &size) || pipe(ready) || pipe(gone))
 		rude_fail("listen");
 	snprintf(port, sizeof(port), "%d", ntohs(address.sin_port));
 	snprintf(ready_end, sizeof(ready_end), "%d", ready[1]);
 	snprintf(gone_end, sizeof(gone_end), "%d", gone[0]);
 	if (fork() == 0) {
-		close(door);
+		close(listener);
 		close(gone[1]);
 		unsetenv("LD_PRELOAD");
 		execl(argv[0], argv[0], argv[1], argv[2], port, ready_end, gone_end, (char *)NULL);
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
 	r.ctx = rude_context(&r);
 	for (int i = 0; i < count; i++) {
 		ssl[i] = rude_session(&r);
-		SSL_set_fd(ssl[i], accept(door, NULL, NULL));
+		SSL_set_fd(ssl[i], accept(listener, NULL, NULL));
 		rude_shake_hands(ssl[i]);
 	}
 	if (read(ready[0], &byte, 1) != 1)

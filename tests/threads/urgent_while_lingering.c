@@ -40,16 +40,16 @@ int main(int argc, char **argv)
 	struct rude r = rude_arguments(argc, argv);
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
-	int wire = rude_tcp(&r), door = socket(AF_INET, SOCK_STREAM, 0), closed[2];
+	int wire = rude_tcp(&r), listener = socket(AF_INET, SOCK_STREAM, 0), closed[2];
 	pid_t peer;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(door, (struct sockaddr *)&address, size) || listen(door, 1) ||
-	    getsockname(door, (struct sockaddr *)&address, &size) || pipe(closed) || (peer = fork()) < 0)
+	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&address, &size) || pipe(closed) || (peer = fork()) < 0)
 		rude_fail("listen");
 	if (peer == 0) {
 		close(closed[1]);
-		carry(accept(door, NULL, NULL), wire, closed[0]);
+		carry(accept(listener, NULL, NULL), wire, closed[0]);
 	}
 	close(wire);
 	r.fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# By which door libssl comes into the process, and what of it is reached: by plain preloading, and in the deep mode of the
-# wrapper. Where a door is out of reach the program must be as it was.
+# How libssl comes into the process (a plugin, dlopen, dlmopen, dlsym), and whether its calls are reached: by plain preloading, and in
+# the deep mode of the wrapper. Where they are not, the program must be as it was.
 
 load helper
 
@@ -10,7 +10,7 @@ setup_file() {
 }
 
 setup() {
-	RUDE=$BUILD/tests/doors
+	RUDE=$BUILD/tests/dlopen
 	JUDGE_ARGS=(--silent-end --accept-timeout-ms 20000)
 }
 
@@ -28,8 +28,8 @@ ends() {
 	tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .bytes, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//'
 }
 
-# door WITH DEEP COUNT PROGRAM ARG...: the verdict by plain preloading and in deep mode; without the library it is truncated.
-door() {
+# reached WITH DEEP COUNT PROGRAM ARG...: the verdict by plain preloading and in deep mode; without the library it is truncated.
+reached() {
 	local with=$1 deep=$2 count=$3
 	shift 3
 	assert_equal "$(ends without "$count" "$@")" "$count truncated 100 0"
@@ -41,23 +41,23 @@ CLOSED='closed 100 1'
 TRUNCATED='truncated 100 0'
 
 @test "libssl comes with a plugin that is loaded RTLD_LOCAL" {
-	door "$CLOSED" "$CLOSED" 1 door local
+	reached "$CLOSED" "$CLOSED" 1 load_plugin local
 }
 
 @test "the plugin and libssl are unloaded, and loaded again" {
-	door "$CLOSED" "$CLOSED" 2 door twice
+	reached "$CLOSED" "$CLOSED" 2 load_plugin twice
 }
 
 @test "RTLD_DEEPBIND: reached in deep mode only" {
-	door "$TRUNCATED" "$CLOSED" 1 door deepbind
+	reached "$TRUNCATED" "$CLOSED" 1 load_plugin deepbind
 }
 
 @test "dlmopen: a namespace of its own is left alone" {
-	door "$TRUNCATED" "$TRUNCATED" 1 door namespace
+	reached "$TRUNCATED" "$TRUNCATED" 1 load_plugin namespace
 }
 
 @test "dlsym on a handle: reached in deep mode only" {
-	door "$TRUNCATED" "$CLOSED" 1 by_name libssl.so.3
+	reached "$TRUNCATED" "$CLOSED" 1 by_name libssl.so.3
 }
 
 @test "ten copies of libssl in one process: each has its own functions" {
@@ -88,6 +88,6 @@ found.SSL_free(None)'
 	old=$("$PROJECT/tests/sysroot" path bullseye)/usr/lib/$(gcc -print-multiarch)/libssl.so.1.1
 	ln -s "$(dirname "$old")/libcrypto.so.1.1" "$BATS_TEST_TMPDIR/libcrypto.so.1.1"
 	export LD_LIBRARY_PATH=$BATS_TEST_TMPDIR
-	door "$TRUNCATED" "$CLOSED" 2 by_name libssl.so.3 "$old"
-	door "$TRUNCATED" "$CLOSED" 2 by_name "$old" libssl.so.3
+	reached "$TRUNCATED" "$CLOSED" 2 by_name libssl.so.3 "$old"
+	reached "$TRUNCATED" "$CLOSED" 2 by_name "$old" libssl.so.3
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A plugin, for door: SSL_free and close without a goodbye. */
+ * A plugin, for load_plugin: SSL_free and close without a goodbye. */
 #include "../rude/rude.h"
 
 int plugin(int argc, char **argv);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Loads the plugin that stands beside it, and with it libssl, which the program itself does not have.
  *
- *     door PORT TLS N HOW      HOW: local, deepbind, namespace (dlmopen), twice (unloaded in between) */
+ *     load_plugin PORT TLS N HOW      HOW: local, deepbind, namespace (dlmopen), twice (unloaded in between) */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
