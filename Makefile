@@ -171,7 +171,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 fuzzers: $(FUZZERS)
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(wildcard shim/*.[ch])
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h shim/*.[ch])
 	@mkdir -p $(@D)
 	clang -std=gnu11 $(WARN) $(WERROR) -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
 	  -fno-sanitize-recover=undefined $< -o $@
@@ -213,6 +213,10 @@ programs: needs-test ## demo and real programs in Debian 11, 12, 13 and sid, as 
 	@tests/needs dpkg-deb=dpkg unshare=util-linux
 	@$(MAKE) --no-print-directory all test-programs
 	@CN_BUILD=$(abspath $(BUILD)) tests/programs-in --demo
+
+.PHONY: fuzz
+fuzz: needs-test ## FUZZ_SECONDS (60) for each: flags, configuration file, hellos, records, reader of the log
+	@CN_BUILD=$(abspath $(BUILD)) tests/fuzz/run "$(or $(FUZZ_SECONDS),60)"
 
 soak: ## SOAK_SECONDS (600): 100,000 connections, random programs, peers and faults, agreement, fuzzing
 	@CN_BUILD=$(abspath $(BUILD)) tests/soak "$(or $(SOAK_SECONDS),600)"

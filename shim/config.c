@@ -19,8 +19,9 @@
 #define DAY    86400U
 #define FD_MAX (1 << 20)
 
-#define CONF      "/etc/closenotify.conf"
-#define CONF_MOST 16384
+#define CONF            "/etc/closenotify.conf"
+#define CONF_MOST       16384
+#define COMPLAINTS_MOST 8
 
 struct cn_config cn_config = {.mode = CN_MODE_OFF};
 
@@ -99,7 +100,10 @@ static bool parse_timeout(const char *value, void *into)
 {
 	struct cn_config *config = into;
 
-	return config->timeout_set = parse_ms(value, &config->timeout_ms);
+	if (!parse_ms(value, &config->timeout_ms))
+		return false;
+	config->timeout_set = true;
+	return true;
 }
 
 /* fd:N */
@@ -191,24 +195,22 @@ static bool parse_summary(const char *value, void *into)
 /* A comma-separated list of globs against the program's base name. */
 static bool parse_only(const char *value, void *into)
 {
-	bool *matches = into;
+	bool matches = false;
 	char glob[128];
 
-	*matches = false;
 	while (*value) {
 		size_t length = strcspn(value, ",");
 
-		if (length == 0 || length >= sizeof(glob)) {
-			*matches = true;
+		if (length == 0 || length >= sizeof(glob))
 			return false;
-		}
 		memcpy(glob, value, length);
 		glob[length] = '\0';
 		if (fnmatch(glob, cn_config.program, 0) == 0)
-			*matches = true;
+			matches = true;
 		value += length;
 		value += *value == ',';
 	}
+	*(bool *)into = matches;
 	return true;
 }
 
@@ -223,7 +225,7 @@ static bool parse_conf(const char *value, void *into)
 static const struct option options[] = {
 	{"CLOSENOTIFY_CONF", parse_conf, NULL, "a file", CONF,
 	 "flags for all programs, or some by name: see libclosenotify(7)"},
-	{"CLOSENOTIFY_MODE", parse_mode, &cn_config.mode, "fix, observe, off (or help)", "fix",
+	{"CLOSENOTIFY_MODE", parse_mode, &cn_config.mode, "fix, observe, off", "fix",
 	 "fix: repair; observe: change nothing, log what would be done; off: do nothing"},
 	{"CLOSENOTIFY_LOG", parse_log, &cn_config,
 	 "off, text or json, and after a colon FILE, fd:N, syslog or journal", "no log",
@@ -250,15 +252,12 @@ static const struct option options[] = {
 
 #define OPTIONS (sizeof(options) / sizeof(*options))
 
-/* What the file says: of each flag the last line that is for this program. */
-static struct {
-	const char *value;
-	unsigned int line;
-} filed[OPTIONS];
+/* What the file says for this program; NULL: nothing. */
+static const char *filed[OPTIONS];
 
 static void complain(const struct option *option, const char *value)
 {
-	const char *instead = filed[option - options].value;
+	const char *instead = filed[option - options];
 
 	struct cn_text line = {.length = 0};
 
@@ -278,16 +277,16 @@ static void complain(const struct option *option, const char *value)
 
 static const char *conf_path;
 static char conf[CONF_MOST + 1]; /* stays: values point into it */
+static unsigned int complaints_of_file;
 
-/* Once: else every program that starts would say it all. */
-static void complain_of_file(unsigned int number, const char *word, const char *why)
+/* `number`: 0 for the file as a whole. A file may preload into many programs, so one of them tells no more than the first few. */
+static void complain_of_file(unsigned int number, const char *word, const char *value, const char *why,
+			     const char *accepted)
 {
-	static bool told;
 	struct cn_text line = {.length = 0};
 
-	if (told)
+	if (complaints_of_file++ >= COMPLAINTS_MOST)
 		return;
-	told = true;
 	cn_put(&line, "closenotify: ");
 	cn_put_escaped(&line, conf_path, 256);
 	cn_put(&line, ":");
@@ -297,10 +296,24 @@ static void complain_of_file(unsigned int number, const char *word, const char *
 		cn_put_escaped(&line, word, 64);
 	}
 	cn_put(&line, " ");
+	if (value) {
+		cn_put_escaped(&line, value, 64);
+		cn_put(&line, " ");
+	}
 	cn_put(&line, why);
-	cn_put(&line, number ? "; the line is left out\n" : "; taking the defaults\n");
+	if (accepted) {
+		cn_put(&line, " (");
+		cn_put(&line, accepted);
+		cn_put(&line, ")");
+	}
+	cn_put(&line, !number        ? "; taking the defaults\n"
+		      : *word == '[' ? "; the lines below it are left out\n"
+				     : "; the line is left out\n");
 	cn_text_write(&line, STDERR_FILENO);
 }
+
+static const char names[] =
+	"mode, log, level, backtrace, summary, wait_ms, linger_ms, timeout_ms, quiet, exit, only";
 
 /* NAME VALUE */
 static void take_line(char *at, unsigned int number)
@@ -311,13 +324,17 @@ static void take_line(char *at, unsigned int number)
 		*value++ = '\0';
 	value += strspn(value, " \t");
 	for (size_t i = 1; i < OPTIONS; i++) { /* but CONF itself */
-		if (strcasecmp(options[i].name + strlen("CLOSENOTIFY_"), at) == 0) {
-			filed[i].value = value;
-			filed[i].line = number;
-			return;
-		}
+		if (strcasecmp(options[i].name + strlen("CLOSENOTIFY_"), at) != 0)
+			continue;
+		if (!*value)
+			complain_of_file(number, at, NULL, "has no value", options[i].accepted);
+		else if (!options[i].parse(value, options[i].into))
+			complain_of_file(number, at, value, "is not accepted", options[i].accepted);
+		else
+			filed[i] = value;
+		return;
 	}
-	complain_of_file(number, at, "is no flag");
+	complain_of_file(number, at, NULL, "is no flag", names);
 }
 
 static void take_lines(void)
@@ -338,7 +355,7 @@ static void take_lines(void)
 			if (meant)
 				end[-1] = '\0';
 			if (!meant || !parse_only(at + 1, &meant)) {
-				complain_of_file(number, at, "is not [NAME,...]");
+				complain_of_file(number, at, NULL, "is not accepted", "[NAME,...]");
 				meant = false;
 			}
 		} else if (*at && *at != '#' && meant) {
@@ -358,28 +375,21 @@ static void read_file(void)
 	fd = open(conf_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
 		if (named && *named)
-			complain_of_file(0, NULL, "cannot be read");
+			complain_of_file(0, NULL, NULL, "cannot be read", NULL);
 		return;
 	}
 	length = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? read(fd, conf, sizeof(conf)) : -1;
 	close(fd);
 	if (length < 0 || length > CONF_MOST || memchr(conf, 0, (size_t)length)) {
-		complain_of_file(0, NULL,
+		complain_of_file(0, NULL, NULL,
 				 length < 0           ? "cannot be read"
 				 : length > CONF_MOST ? "is longer than 16384 bytes"
-						      : "is no text");
+						      : "is no text",
+				 NULL);
 		return;
 	}
 	conf[length] = '\0';
 	take_lines();
-	for (size_t i = 1; i < OPTIONS; i++) {
-		if (filed[i].value &&
-		    !(*filed[i].value && options[i].parse(filed[i].value, options[i].into))) {
-			complain_of_file(filed[i].line, *filed[i].value ? filed[i].value : options[i].name,
-					 *filed[i].value ? "is not accepted" : "has no value");
-			filed[i].value = NULL;
-		}
-	}
 }
 
 static void print_help(void)

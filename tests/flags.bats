@@ -96,7 +96,7 @@ hears() {
 }
 
 @test "a bad value costs one line that names the flag, the value and what is accepted" {
-	refuses CLOSENOTIFY_MODE 'fix, observe, off (or help)' fix FIX on 'fix ' 1 fixx
+	refuses CLOSENOTIFY_MODE 'fix, observe, off' fix FIX on 'fix ' 1 fixx
 	refuses CLOSENOTIFY_LOG 'off, text or json, and after a colon FILE, fd:N, syslog or journal' 'no log' xml text: json: TEXT \
 		/tmp/file textfile syslog journal text:fd: text:fd:x text:fd:-1 json:fd:99999999999
 	refuses CLOSENOTIFY_LEVEL 'ends, calls' ends all 1 end
@@ -186,25 +186,36 @@ conf() {
 	hears truncated CLOSENOTIFY_ONLY=plain C
 }
 
-@test "a file: what is wrong costs one line in all, with its number, and the rest holds" {
-	local line why
+@test "a file: what is wrong costs a line each, with its number and what is accepted, and the rest holds" {
+	local line why names='mode, log, level, backtrace, summary, wait_ms, linger_ms, timeout_ms, quiet, exit, only'
 	while IFS='|' read -r line why; do
-		conf 'mode off' "$line" 'only a,,b'
+		conf 'mode off' 'only a,,b' "$line" 'mode fix' 'exit sometimes' '[sh]' 'mode off'
 		host
-		assert_equal "$line: $stderr" "$line: closenotify: $CLOSENOTIFY_CONF:$why; the line is left out"
-	done <<-'END'
-		modee fix|2: modee is no flag
-		conf /etc/other|2: conf is no flag
-		mode|2: CLOSENOTIFY_MODE has no value
-		mode help|2: help is not accepted
-		wait_ms -1|2: -1 is not accepted
-		[]|2: [] is not [NAME,...]
-		[sh|2: [sh is not [NAME,...]
+		assert_equal "$line: $(grep -c . <<<"$stderr") $(grep ':3:' <<<"$stderr")" "$line: ${why%%|*} closenotify: $CLOSENOTIFY_CONF:3: ${why#*|}"
+		assert_equal "${stderr_lines[0]}" "closenotify: $CLOSENOTIFY_CONF:2: only a,,b is not accepted (globs of program names, separated by commas); the line is left out"
+	done <<-END
+		modee fix|3|modee is no flag ($names); the line is left out
+		conf /etc/other|3|conf is no flag ($names); the line is left out
+		mode|3|mode has no value (fix, observe, off); the line is left out
+		Mode help|3|Mode help is not accepted (fix, observe, off); the line is left out
+		wait_ms -1|3|wait_ms -1 is not accepted (milliseconds, 0 to 3600000); the line is left out
+		[]|2|[] is not accepted ([NAME,...]); the lines below it are left out
+		[sh|2|[sh is not accepted ([NAME,...]); the lines below it are left out
+		[a,,sh]|2|[a,,sh is not accepted ([NAME,...]); the lines below it are left out
 	END
-	conf 'mode off' $'\e[2J\xff'
+	hears truncated C # of what is below a wrong line of names nothing is taken
+	conf 'mode off' 'modee' 'mode fix'
+	hears closed C
+	conf 'mode off' $'\e[2J\xff' 'mode loud'
 	host
-	assert_equal "$stderr" "closenotify: $CLOSENOTIFY_CONF:2: \u001b[2J\u00ff is no flag; the line is left out"
+	assert_equal "${stderr_lines[0]}" "closenotify: $CLOSENOTIFY_CONF:2: \u001b[2J\u00ff is no flag ($names); the line is left out"
 	hears truncated C
+	conf $(printf 'wrong%s ' {1..50}) # shellcheck disable=SC2046 # a line each
+	host
+	assert_equal "${#stderr_lines[@]}" 8
+	conf 'only alias' 'timeout_ms 9'
+	hears truncated CLOSENOTIFY_ONLY=a,,b CLOSENOTIFY_TIMEOUT_MS=bad C
+	assert_equal "$(grep -c 'taking the default: \(alias\|9\)' "$BATS_TEST_TMPDIR/client.err")" 2
 	conf 'quiet override'
 	host CLOSENOTIFY_QUIET=bad
 	assert_equal "$stderr" 'closenotify: CLOSENOTIFY_QUIET=bad is not accepted (honour, override); taking the default: override'
@@ -236,7 +247,7 @@ conf() {
 	# shellcheck disable=SC2016 # for the inner shell
 	run unshare --mount sh -c 'mount --bind "$0" /etc && LD_PRELOAD=$1 exec true' "$BATS_TEST_TMPDIR/etc" "$SHIM"
 	assert_success
-	assert_output 'closenotify: /etc/closenotify.conf:1: nonsense is not accepted; the line is left out'
+	assert_output 'closenotify: /etc/closenotify.conf:1: mode nonsense is not accepted (fix, observe, off); the line is left out'
 }
 
 # --- what they do ---
@@ -452,7 +463,7 @@ as_nobody() {
 	as_nobody plain tC
 	assert_equal "$(verdict_of "$(judge_result)")" closed
 	assert_regex "$(cat "$BATS_TEST_TMPDIR/client.err")" 'CLOSENOTIFY_MODE=bad is not accepted'
-	assert_regex "$(cat "$BATS_TEST_TMPDIR/client.err")" 'conf:1: loud is not accepted'
+	assert_regex "$(cat "$BATS_TEST_TMPDIR/client.err")" 'conf:1: level loud is not accepted'
 	assert_equal "$(wc -l <"$PUBLIC/log/file")" 1
 	grep -q "is $PUBLIC/log/file" "$BATS_TEST_TMPDIR/client"
 	rm "$PUBLIC/log/file"

@@ -50,6 +50,10 @@ caught() {
 	unbroken flags 20000
 }
 
+@test "the configuration file: each wrong line is told with its number, and the last right line of a flag holds" {
+	unbroken conf 20000
+}
+
 @test "the hellos: found where they were written, in however many pieces, and nowhere if on two sockets" {
 	unbroken hello 20000
 }
@@ -66,6 +70,12 @@ caught() {
 
 @test "a flag without an upper bound is caught" {
 	caught flags 20000 config.c 's/ms > MS_MAX/ms > 4200000000U/'
+}
+
+@test "a section whose names are not looked at, and a line number that is one too small, are caught" {
+	caught conf 20000 config.c 's/if (!meant || !parse_only(at + 1, &meant))/if (!meant)/'
+	rm -r "$BATS_TEST_TMPDIR/broken"
+	caught conf 20000 config.c 's/^\tunsigned int number = 0;/\tunsigned int number = UINT_MAX;/; s/^#include <errno.h>/&\n#include <limits.h>/'
 }
 
 @test "a random that is found although it was on two sockets is caught" {

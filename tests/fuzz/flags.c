@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The flags: an input is lines NAME=VALUE, without CLOSENOTIFY_. Whatever they say, a value is taken if it is one of those
  * that the help names, and else complained of in one line and its flag left at the default. */
-#include "fuzz.h"
-
-static char *given(const char *name);
-#define getenv        given
-#define cn_text_write heard /* what is said on stderr */
-#include "../../shim/config.c"
-#undef cn_text_write
-#undef getenv
-#include "../../shim/format.c"
-
-#include <stdio.h>
+#include "config.h"
 
 static unsigned int complaints;
 static bool complained[OPTIONS], helped;
@@ -65,28 +55,6 @@ static void set_environment(char *text)
 	}
 }
 
-/* 1: acceptable; 0: not; -1: for others to say. By what the help says, where that is a list of words or a number. */
-static int acceptable(const struct option *option, const char *value)
-{
-	char *list, *rest, *word;
-	int found = 0;
-
-	if (option->parse == parse_ms) {
-		size_t digits = strspn(value, "0123456789");
-
-		return !value[digits] && strtoull(value, NULL, 10) <= 3600000;
-	}
-	if (option->parse == parse_conf || strpbrk(option->accepted, ":%") ||
-	    strstr(option->accepted, "globs") || strstr(option->accepted, "after") ||
-	    strstr(option->accepted, "seconds"))
-		return -1;
-	list = rest = strdup(option->accepted);
-	while ((word = strsep(&rest, ", ()")))
-		found |= *word && strcmp(word, "or") != 0 && !strcmp(word, value);
-	free(list);
-	return found;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = calloc(1, size + 1), *mode;
@@ -94,8 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(text, data, size);
 	set_environment(text);
-	cn_config = (struct cn_config){.mode = CN_MODE_OFF};
-	only_matches = true;
+	forget_config();
 	complaints = 0;
 	memset(complained, 0, sizeof(complained));
 	mode = given("CLOSENOTIFY_MODE");
