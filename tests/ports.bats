@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Other machines and other libcs than those of the suite: 32-bit programs, arm64 under qemu-user, and the library built here in the
 # oldest release. Each program is compiled here against a private root of its architecture.
-# shellcheck disable=SC2016 # $LIB is the loader's
+# shellcheck disable=SC2016,SC2030,SC2031 # $LIB is the loader's; each test is a subshell of its own
 
 bats_require_minimum_version 1.5.0
 
@@ -67,7 +67,8 @@ setup_file() {
 		i386="gcc -m32 --sysroot=$root -B$(echo "$root"/usr/lib/gcc/i686-linux-gnu/*)"
 		i386+=" -Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,--disable-new-dtags,-rpath,$root/usr/lib/i386-linux-gnu"
 		have i386.build make_port i386 "$i386" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
-		have time64.build make_port time64 "$i386 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64" tests/rude/{fcntl_copy_outlives,handed_over}
+		have time64.build make_port time64 "$i386 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64" \
+			tests/rude/{fcntl_copy_outlives,handed_over} tests/threads/confined tests/transports/transport
 	fi
 
 	root=$("$SYSROOT" path host:arm64)
@@ -170,18 +171,34 @@ side_by_side() {
 	knows_handlers "$BOTH" 60
 }
 
-@test "i386: programs with 64-bit times, which call other functions of libc" {
+# A program that was right stays as it was.
+unchanged() {
 	local said
+	play '' client 1.3 "$@"
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	said="$(field bytes "$RESULT") $STATUS $SAID"
+	play "$BOTH" client 1.3 "$@"
+	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID" "truncated $said"
+}
+
+# calls FUNCTION PROGRAM: it was built so that it calls this function of libc.
+calls() {
+	readelf --dyn-syms --wide "$RUDE/$2" | grep -qw "$1" || skip 'no 64-bit times in this glibc (2.34)'
+}
+
+@test "i386: programs with 64-bit times, which call other functions of libc: fcntl, sendmsg, sendmmsg, prctl" {
 	needs_port i386 'i386 packages'
 	built time64
 	RUDE=$PORTS/time64/tests/rude
-	readelf --dyn-syms --wide "$RUDE/fcntl_copy_outlives" | grep -qw __fcntl_time64 || skip 'no 64-bit times in this glibc (2.34)'
 	side_by_side
+	calls __fcntl_time64 fcntl_copy_outlives
 	repaired "$BOTH" client 1.3 fcntl_copy_outlives
-	play '' client 1.3 handed_over
-	said="$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID"
-	play "$BOTH" client 1.3 handed_over
-	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $STATUS $SAID" "$said"
+	calls __sendmsg64 handed_over # another process has the socket
+	unchanged handed_over
+	calls __sendmmsg64 ../transports/transport # the hello tells which socket it is
+	repaired "$BOTH" client 1.3 ../transports/transport 1000 custom sendmmsg
+	calls __prctl_time64 ../threads/confined # from then on a system call of ours would kill
+	unchanged ../threads/confined 1000 strict
 }
 
 # --- arm64 ---

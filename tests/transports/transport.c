@@ -82,7 +82,7 @@ static void to_socket(const char *bytes, size_t size)
 		must(sendmsg(r.fd, &message.msg_hdr, 0), size);
 	} else if (is("sendmmsg")) {
 		must(sendmmsg(r.fd, &message, 1, 0), 1);
-		must(message.msg_len, size);
+		must((ssize_t)message.msg_len, size);
 	} else if (is("sendto")) {
 		must(sendto(r.fd, bytes, size, 0, NULL, 0), size);
 	} else if (is("write")) {
