@@ -3,10 +3,12 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
+NAMED   ?= $(LIBDIR)
 MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
 
 CC      ?= cc
+CC32    ?= $(CC) -m32
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wconversion
 # Empty here, so that a newer compiler's warning stops nobody. make test sets -Werror; make lint takes each warning for an error too.
 WERROR  ?=
@@ -26,14 +28,23 @@ REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.
 DEEP    := $(BUILD)/libclosenotify-deep.so
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
-.PHONY: dist deb rpm all 32 install uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
+.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
   rude-programs gnutls-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
 all: $(LIBRARY) $(DEEP) ## build the library (the default)
 
 32: ## the library for 32-bit programs on x86-64, build/32/libclosenotify.so
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/32 CC='$(CC) -m32' BUILD_NEEDS='$(BUILD_NEEDS) /usr/include/asm=gcc-multilib' all
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/32 CC='$(CC32) -Wno-psabi' BUILD_NEEDS='$(BUILD_NEEDS) /usr/include/asm=gcc-multilib' all
+
+# The directories that the loader puts in for $LIB.
+LIB_OF_64 = $(or $(addprefix lib/,$(shell $(CC) -print-multiarch)),lib64)
+LIB_OF_32 = $(or $(addprefix lib/,$(shell $(CC32) -print-multiarch)),lib)
+
+install-both: all 32 ## as install, with the library for 32-bit programs beside it
+	@$(MAKE) --no-print-directory install LIBDIR='$(PREFIX)/$(LIB_OF_64)' NAMED='$(PREFIX)/$$$$LIB'
+	install -d $(DESTDIR)$(PREFIX)/$(LIB_OF_32)
+	install -m 644 $(LIBRARY:$(BUILD)/%=$(BUILD)/32/%) $(DEEP:$(BUILD)/%=$(BUILD)/32/%) $(DESTDIR)$(PREFIX)/$(LIB_OF_32)
 
 # The static probes are there if their header is; it may come after the objects.
 $(BUILD)/probes: FORCE
@@ -64,7 +75,7 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 $(LIBRARY) $(DEEP) $(DESTDIR)$(LIBDIR)
 	for command in $(COMMANDS); do \
-	  sed -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/$$command \
+	  sed -e 's|@LIBDIR@|$(NAMED)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/$$command \
 	    > $(DESTDIR)$(PREFIX)/bin/$$command && chmod 755 $(DESTDIR)$(PREFIX)/bin/$$command || exit 1; \
 	done
 	install -m 644 $(COMMANDS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
@@ -86,7 +97,8 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -m 644 scripts/packaging/completions/closenotify.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(LIBDIR)/libclosenotify.so $(DESTDIR)$(LIBDIR)/libclosenotify-deep.so \
+	rm -f $(foreach directory,$(LIBDIR) $(PREFIX)/$(LIB_OF_64) $(PREFIX)/$(LIB_OF_32), \
+	  $(DESTDIR)$(directory)/libclosenotify.so $(DESTDIR)$(directory)/libclosenotify-deep.so) \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
 	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7/closenotify-recipes.7 \
 	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json

@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 PORTS=$BUILD/ports
+I386=$BUILD/32 # where make 32 puts it
 SYSROOT=$BATS_TEST_DIRNAME/sysroot
 PROGRAMS=(free_then_close close_then_free exit_0 underscore_exit_0 dup2_over shutdown_wr_then_close forked_server)
 HANDLERS=(handler blocks_signals)
@@ -38,6 +39,13 @@ arm64_root() {
 	packages arm64 && "$SYSROOT" add -q host qemu-user-static && qemu --version
 }
 
+# The cross compiler beside clang, which is one already.
+arm64_gcc() {
+	local host
+	host=$("$SYSROOT" path host)
+	LD_LIBRARY_PATH=$host/usr/lib/$(gcc -print-multiarch) make_port "$PORTS/arm64-gcc" "$host/usr/bin/aarch64-linux-gnu-gcc --sysroot=$1" libclosenotify.so libclosenotify-deep.so
+}
+
 # Static in all releases, by one of these names.
 qemu() {
 	local name host
@@ -48,11 +56,15 @@ qemu() {
 	"$QEMU" "$@"
 }
 
-# make_port NAME COMPILER TARGET...: below $PORTS/NAME, as users and as we build.
+make_alone() {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$PROJECT" -j2 WERROR=-Werror "$@"
+}
+
+# make_port BUILD COMPILER TARGET...: as users and as we build.
 make_port() {
-	local build=$PORTS/$1 compiler=$2
+	local build=$1 compiler=$2
 	shift 2
-	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$PROJECT" -j2 WERROR=-Werror BUILD="$build" CC="$compiler" "${@/#/$build/}"
+	make_alone BUILD="$build" CC="$compiler" "${@/#/$build/}"
 }
 
 setup_file() {
@@ -66,15 +78,17 @@ setup_file() {
 	if [ "$(uname -m)" = x86_64 ] && have i386 i386_root "$root"; then
 		i386="gcc -m32 --sysroot=$root -B$(echo "$root"/usr/lib/gcc/i686-linux-gnu/*)"
 		i386+=" -Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,--disable-new-dtags,-rpath,$root/usr/lib/i386-linux-gnu"
-		have i386.build make_port i386 "$i386" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
-		have time64.build make_port time64 "$i386 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64" \
+		echo "$i386" >"$PORTS/i386.compiler"
+		have i386.build make_alone 32 BUILD="$BUILD" CC32="$i386" && have i386.programs make_port "$I386" "$i386" "${targets[@]}"
+		have time64.build make_port "$PORTS/time64" "$i386 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64" \
 			tests/rude/{fcntl_copy_outlives,handed_over} tests/threads/confined tests/transports/transport
 	fi
 
 	root=$("$SYSROOT" path host:arm64)
 	if have arm64 arm64_root; then
 		arm64="clang --target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld -Wno-unused-command-line-argument"
-		have arm64.build make_port arm64 "$arm64" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
+		have arm64.build make_port "$PORTS/arm64" "$arm64" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
+		! have arm64-gcc "$SYSROOT" add -q host gcc-aarch64-linux-gnu || have arm64-gcc.build arm64_gcc "$root"
 		qemu --version >/dev/null
 		mkdir -p "$PORTS"/qemu/{rude,threads}
 		for program in "${targets[@]#tests/}"; do
@@ -136,10 +150,11 @@ knows_handlers() {
 
 # --- 32 bits ---
 
-@test "gcc -m32 builds library and programs without a warning" {
+@test "i386: make 32 builds the library without a warning" {
 	needs_port i386 'i386 packages'
 	built i386
-	run readelf --file-header "$PORTS/i386/libclosenotify.so"
+	[ -e "$PORTS/i386.programs.there" ]
+	run readelf --file-header "$I386/libclosenotify.so"
 	assert_output --partial 'Class:                             ELF32'
 }
 
@@ -147,7 +162,7 @@ knows_handlers() {
 side_by_side() {
 	local both=$BATS_TEST_TMPDIR/both
 	mkdir -p "$both/lib/i386-linux-gnu" "$both/lib/x86_64-linux-gnu"
-	cp "$PORTS/i386/libclosenotify.so" "$both/lib/i386-linux-gnu"
+	cp "$I386/libclosenotify.so" "$both/lib/i386-linux-gnu"
 	cp "$SHIM" "$both/lib/x86_64-linux-gnu"
 	BOTH=$both/'$LIB/libclosenotify.so'
 }
@@ -155,7 +170,7 @@ side_by_side() {
 @test "i386: the ends of 32-bit programs are repaired, by \$LIB beside the 64-bit library" {
 	local program
 	needs_port i386 'i386 packages'
-	RUDE=$PORTS/i386/tests/rude
+	RUDE=$I386/tests/rude
 	side_by_side
 	for program in "${PROGRAMS[@]}"; do
 		repaired "$BOTH" client 1.2 "$program"
@@ -164,9 +179,26 @@ side_by_side() {
 	repaired "$BOTH" server 1.3 free_then_close
 }
 
+@test "i386: make install-both puts a library for each word size where the loader looks for \$LIB, and the commands name it so" {
+	local program there=$BATS_TEST_TMPDIR/there
+	needs_port i386 'i386 packages'
+	make_alone install-both BUILD="$BUILD" CC32="$(cat "$PORTS/i386.compiler")" PREFIX="$there" >/dev/null
+	run "$there/bin/closenotify" --print-env
+	assert_output "LD_PRELOAD=$there/\$LIB/libclosenotify.so"
+	for program in "$I386/tests/rude/exit_0" "$BUILD/tests/rude/exit_0"; do
+		start_judge --tls 1.3 --no-tickets
+		run "$there/bin/closenotify" --deep "$program" "$JUDGE_PORT" 1.3
+		assert_success
+		assert_output ''
+		assert_equal "$(verdict_of "$(judge_result)")" closed
+	done
+	make_alone uninstall CC32="$(cat "$PORTS/i386.compiler")" PREFIX="$there" >/dev/null
+	assert_equal "$(find "$there" -type f)" ''
+}
+
 @test "i386: a handler is known by its frame, with and without SA_SIGINFO" {
 	needs_port i386 'i386 packages'
-	RUDE=$PORTS/i386/tests/rude
+	RUDE=$I386/tests/rude
 	side_by_side
 	knows_handlers "$BOTH" 60
 }
@@ -221,6 +253,15 @@ calls() {
 	knows_handlers "$PORTS/arm64/libclosenotify.so" 20
 }
 
+@test "arm64: built by gcc it does the same" {
+	needs_port arm64 'arm64 packages, or qemu-user'
+	needs_port arm64-gcc 'cross compiler'
+	built arm64-gcc
+	RUDE=$PORTS/qemu/rude
+	repaired "$PORTS/arm64-gcc/libclosenotify.so" client 1.3 free_then_close
+	knows_handlers "$PORTS/arm64-gcc/libclosenotify.so" 10
+}
+
 # --- an older libc ---
 
 @test "the library built here repairs python3 of Debian 11" {
@@ -255,7 +296,7 @@ print("libc", __import__("os").confstr("CS_GNU_LIBC_VERSION"))'
 	needs_port i386 'i386 packages'
 	side_by_side
 	for lib in '$LIB' '${LIB}'; do
-		for program in "$PORTS/i386/tests/rude/exit_0" "$BUILD/tests/rude/exit_0"; do
+		for program in "$I386/tests/rude/exit_0" "$BUILD/tests/rude/exit_0"; do
 			start_judge --tls 1.3 --no-tickets
 			CLOSENOTIFY_LIBRARY=$BATS_TEST_TMPDIR/both/$lib/libclosenotify.so \
 				run "$PROJECT/scripts/closenotify" "$program" "$JUDGE_PORT" 1.3
