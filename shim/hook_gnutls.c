@@ -203,6 +203,8 @@ static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct
 	else if (waits)
 		cn_conn_note(conn, CN_PEER_CLOSED);
 	if (!before->established || doomed ||
+	    (ret >= 0 &&
+	     cn_conn_has(conn, CN_FIN_SENT)) || /* a push function took it, and can't send it any more */
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return;
 	said = ret == 0 || (waits && cn_gnutls_reads(g)); /* failed, but only in reading: the alert is out */

@@ -146,7 +146,9 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	if (before->quic || before->quiet || !before->established || cn_conn_has(conn, CN_WRITE_PENDING) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* this call has sent no alert, although libssl may have set SENT */
-	if (ret >= 0 && (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
+	/* After the program's own FIN at most a BIO of its own takes the alert, and can't send it. */
+	if (ret >= 0 && !cn_conn_has(conn, CN_FIN_SENT) &&
+	    (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
 		cn_conn_note(conn, CN_SAID);
 		if (conn->share)

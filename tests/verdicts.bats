@@ -142,6 +142,17 @@ pair() {
 	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 150000'
 }
 
+@test "a goodbye after the FIN, which a BIO of the program's own takes" {
+	local style
+	for style in buffer custom memory; do
+		start_judge --tls 1.2 --send 100 --first close_notify
+		rm -f "$LOG"
+		LD_PRELOAD=$SHIM CLOSENOTIFY_MODE=observe "$BUILD/tests/party" "$JUDGE_PORT" 1.2 0 "$style" u zWSX0
+		assert_equal "$(verdict_of "$(judge_result)")" truncated
+		assert_equal "$(what_is_said verdict our_end peer_end)" 'truncated_by_us fin close_notify'
+	done
+}
+
 @test "the peer ends properly, this side does not" {
 	JUDGE_ARGS+=(--send 100 --first both)
 	pair read_to_end_then_close 'truncated_by_us close_without_shutdown fin close_notify' \
