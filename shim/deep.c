@@ -12,14 +12,14 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum home { LIBC = 1, SSL, GNUTLS, SHIM };
+#define HOME_SHIM 255 /* the homes of hooks.def, and the shim itself */
 
 static struct {
 	const char *name;
-	enum home home;
+	uintptr_t home;
 	uintptr_t address; /* 0 until the program starts */
 } hooks[] = {
-#define HOOK(ret, name, params, home, purpose) {#name, home, 0},
+#define HOOK(ret, name, params, home, purpose) {#name, HOME_##home, 0},
 #include "hooks.def"
 #undef HOOK
 };
@@ -31,15 +31,15 @@ static bool begins(const char *string, const char *with)
 	return strncmp(string, with, strlen(with)) == 0;
 }
 
-static enum home home_of(const struct link_map *map)
+static uintptr_t home_of(const struct link_map *map)
 {
 	const char *slash = strrchr(map->l_name, '/'), *name = slash ? slash + 1 : map->l_name;
 
 	if (begins(name, "libc.so") || begins(name, "libpthread.so"))
-		return LIBC;
+		return HOME_LIBC;
 	if (begins(name, "libgnutls.so"))
-		return GNUTLS;
-	return begins(name, "libssl.so") ? SSL : 0;
+		return HOME_GNUTLS;
+	return begins(name, "libssl.so") ? HOME_OPENSSL : 0;
 }
 
 EXPORT unsigned int la_version(unsigned int version)
@@ -57,10 +57,10 @@ EXPORT unsigned int la_objopen(struct link_map *map, Lmid_t namespace, uintptr_t
 		return 0;
 	if (slash && strcmp(slash, "/libclosenotify.so") == 0) {
 		shim = map;
-		*cookie = SHIM;
+		*cookie = HOME_SHIM;
 		return 0;
 	}
-	*cookie = (uintptr_t)home_of(map);
+	*cookie = home_of(map);
 	return LA_FLG_BINDFROM | (*cookie ? LA_FLG_BINDTO : 0);
 }
 
@@ -105,8 +105,8 @@ EXPORT uintptr_t la_symbind(ElfW(Sym) * symbol, unsigned int index, uintptr_t *f
 			    unsigned int *flags, const char *name)
 {
 	(void)index, (void)flags;
-	for (size_t i = 0; *from != SHIM && i < sizeof(hooks) / sizeof(*hooks); i++) {
-		if (hooks[i].address && *to == (uintptr_t)hooks[i].home && strcmp(name, hooks[i].name) == 0)
+	for (size_t i = 0; *from != HOME_SHIM && i < sizeof(hooks) / sizeof(*hooks); i++) {
+		if (hooks[i].address && *to == hooks[i].home && strcmp(name, hooks[i].name) == 0)
 			return hooks[i].address;
 	}
 	return symbol->st_value;

@@ -11,10 +11,8 @@ struct cn_libc cn_libc_table;
 
 /* The members of struct cn_libc, in its order. */
 static const char libc_names[] =
-#define NAME_LIBC(name) #name "\0"
-#define NAME_SSL(name)
-#define NAME_GNUTLS(name)
-#define HOOK(ret, name, params, home, purpose) NAME_##home(name)
+#define HOOKS_OF                               HOME_LIBC
+#define HOOK(ret, name, params, home, purpose) #name "\0"
 #include "hooks.def"
 #undef HOOK
 	"";

@@ -11,20 +11,11 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* For a table of one home's functions: what a row of hooks.def is in it. */
-#define FIELD_none(ret, name, params)
-#define FIELD_some(ret, name, params) ret(*name) params;
-
 struct cn_libc {
-#define FIELD_LIBC                             FIELD_some
-#define FIELD_SSL                              FIELD_none
-#define FIELD_GNUTLS                           FIELD_none
-#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#define HOOKS_OF                               HOME_LIBC
+#define HOOK(ret, name, params, home, purpose) ret(*name) params;
 #include "hooks.def"
 #undef HOOK
-#undef FIELD_LIBC
-#undef FIELD_SSL
-#undef FIELD_GNUTLS
 };
 
 extern struct cn_libc cn_libc_table;

@@ -695,16 +695,15 @@ static struct cn_tls *prepare(const struct cn_object *home)
 	o->tls.home = home->dynamic;
 	o->tls.start = home->start;
 	o->tls.length = home->end - home->start;
-#define FIND_LIBC(member, name)
-#define FIND_SSL(member, name)
-#define FIND_GNUTLS(member, name)                                                                            \
+#define FIND(member, name)                                                                                   \
 	found = cn_object_symbol(home, #name);                                                               \
 	memcpy(&member name, &found, sizeof(found));
-#define HOOK(ret, name, params, hook_home, purpose) FIND_##hook_home(o->real., name)
+#define HOOKS_OF                                    HOME_GNUTLS
+#define HOOK(ret, name, params, hook_home, purpose) FIND(o->real., name)
 #include "hooks.def"
 #undef HOOK
-#define MAY(ret, name, params)  FIND_GNUTLS(o->, name)
-#define NEED(ret, name, params) FIND_GNUTLS(o->, name) all &= found != NULL;
+#define MAY(ret, name, params)  FIND(o->, name)
+#define NEED(ret, name, params) FIND(o->, name) all &= found != NULL;
 	GNUTLS_USES
 #undef NEED
 #undef MAY

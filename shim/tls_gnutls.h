@@ -16,15 +16,10 @@ typedef int (*gnutls_alert_read_func)(gnutls_session_t session, unsigned int enc
 				      unsigned int alert);
 
 struct cn_libgnutls {
-#define FIELD_LIBC                             FIELD_none
-#define FIELD_SSL                              FIELD_none
-#define FIELD_GNUTLS                           FIELD_some
-#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#define HOOKS_OF                               HOME_GNUTLS
+#define HOOK(ret, name, params, home, purpose) ret(*name) params;
 #include "hooks.def"
 #undef HOOK
-#undef FIELD_LIBC
-#undef FIELD_SSL
-#undef FIELD_GNUTLS
 };
 
 /* What is unfinished in a session. Until it is over, no alert may be sent. */

@@ -803,19 +803,19 @@ static struct cn_tls *prepare(const struct cn_object *home)
 	o->library.tls.start = home->start;
 	o->library.tls.length = home->end - home->start;
 	cn_scope_of(home, &scope);
-#define FIND_LIBC(member, name)
-#define FIND_GNUTLS(member, name)
-#define FIND_SSL(member, name)                                                                               \
+#define FIND(member, name)                                                                                   \
 	found = cn_scope_symbol(&scope, #name);                                                              \
 	memcpy(&member name, &found, sizeof(found));
-#define HOOK(ret, name, params, home, purpose) FIND_##home(o->library.real., name)
+#define HOOKS_OF                               HOME_OPENSSL
+#define HOOK(ret, name, params, home, purpose) FIND(o->library.real., name)
 #include "hooks.def"
 #undef HOOK
-#define MAY(ret, name, params)  FIND_SSL(o->, name)
-#define NEED(ret, name, params) FIND_SSL(o->, name) all &= found != NULL;
+#define MAY(ret, name, params)  FIND(o->, name)
+#define NEED(ret, name, params) FIND(o->, name) all &= found != NULL;
 	OPENSSL_USES
 #undef NEED
 #undef MAY
+#undef FIND
 	if (all)
 		learn_names(o);
 	if (all)

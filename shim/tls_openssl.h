@@ -13,15 +13,10 @@ typedef void cn_msg_callback(int write, int version, int type, const void *bytes
 typedef size_t cn_padding_callback(SSL *ssl, int type, size_t length, void *argument);
 
 struct cn_libssl {
-#define FIELD_LIBC                             FIELD_none
-#define FIELD_SSL                              FIELD_some
-#define FIELD_GNUTLS                           FIELD_none
-#define HOOK(ret, name, params, home, purpose) FIELD_##home(ret, name, params)
+#define HOOKS_OF                               HOME_OPENSSL
+#define HOOK(ret, name, params, home, purpose) ret(*name) params;
 #include "hooks.def"
 #undef HOOK
-#undef FIELD_LIBC
-#undef FIELD_SSL
-#undef FIELD_GNUTLS
 };
 
 /* One loaded libssl. The rest of it is private to tls_openssl.c. */

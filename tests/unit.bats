@@ -136,7 +136,7 @@ compile_agreement() {
 }
 
 @test "prototypes: hooks.def says of libssl what OpenSSL's headers say" {
-	run compile_agreement < <(hooked SSL)
+	run compile_agreement < <(hooked OPENSSL)
 	assert_success
 	assert [ "${lines[-1]}" -ge 18 ] # so many has 1.1.1
 }
