@@ -316,6 +316,38 @@ void cn_conn_each(void (*visit)(struct cn_conn *conn))
 	}
 }
 
+/* --- fork --- */
+
+static void share_before_fork(struct cn_conn *conn)
+{
+	if (!conn->tls || conn->process != cn_process() || !atomic_load(&conn->descriptors))
+		return;
+	if (!cn_share_with_child(&conn->share)) /* unknown holders count as holders, for good */
+		cn_conn_note(conn, CN_HANDED_OVER);
+}
+
+void cn_conns_before_fork(void)
+{
+	cn_conn_each(share_before_fork);
+}
+
+static uint32_t forked; /* the process that has */
+
+static void adopt_after_fork(struct cn_conn *conn)
+{
+	if (conn->process != forked || !cn_share_inherited(atomic_load(&conn->share)))
+		return;
+	atomic_store(&conn->gate, 0); /* the threads that were inside are in the parent */
+	conn->process = cn_process();
+	cn_conn_note(conn, CN_INHERITED);
+}
+
+void cn_conns_after_fork(uint32_t parent)
+{
+	forked = parent;
+	cn_conn_each(adopt_after_fork);
+}
+
 /* --- the gate --- */
 
 /* The holder of the claim encrypts some bytes and sends them without blocking. It may be a thread of lower priority

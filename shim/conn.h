@@ -23,8 +23,8 @@ enum cn_fact {
 	CN_WRITE_PENDING = 1 << 4,
 	CN_SAID = 1 << 5, /* by the program, delivered */
 	CN_SAID_BY_SHIM = 1 << 6,
-	CN_ALERT_PENDING = 1 << 7,   /* the program's SSL_shutdown met WANT_WRITE */
-	CN_CALLED_SHUTDOWN = 1 << 8, /* the program called SSL_shutdown */
+	CN_ALERT_PENDING = 1 << 7,   /* the program's own goodbye found no room in the socket */
+	CN_CALLED_SHUTDOWN = 1 << 8, /* the program has called for its own */
 	CN_RECORDED = 1 << 9,        /* its record has been written */
 	CN_SERVER = 1 << 10,
 	CN_HANDED_OVER = 1 << 11, /* the descriptor was sent to another process */
@@ -156,6 +156,10 @@ void cn_conn_session_gone(struct cn_conn *conn);
 
 /* Calls visit for every connection that has a living session or a descriptor. For exit. */
 void cn_conn_each(void (*visit)(struct cn_conn *conn));
+
+/* For cn_processes_start. */
+void cn_conns_before_fork(void);
+void cn_conns_after_fork(uint32_t parent);
 
 /* --- the gate --- */
 

@@ -28,7 +28,7 @@ __attribute__((constructor(101))) static void start(void)
 {
 	cn_libc_find();
 	cn_real_syscall = cn_libc()->syscall;
-	cn_processes_start(cn_conn_each);
+	cn_processes_start(cn_conns_before_fork, cn_conns_after_fork);
 	cn_config_read();
 	if (!cn_libc_is_glibc())
 		cn_config.mode = CN_MODE_OFF;

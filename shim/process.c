@@ -5,9 +5,9 @@
  * does not take itself off the list. So a share names the processes that may have the socket, and at the end of a connection
  * /proc tells which of them still have it. */
 #include "process.h"
-#include "conn.h"
 #include "format.h"
 #include "kernel.h"
+#include "libc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -339,14 +339,14 @@ void cn_share_leave(struct cn_share *share)
 }
 
 /* Threads that fork at the same instant find the same one. */
-static struct cn_share *share_of(struct cn_conn *conn)
+static struct cn_share *share_of(struct cn_share *_Atomic *place)
 {
-	struct cn_share *share = atomic_load(&conn->share), *new;
+	struct cn_share *share = atomic_load(place), *new;
 
 	if (share || !join_oneself())
 		return share;
 	new = new_share();
-	if (!new || atomic_compare_exchange_strong(&conn->share, &share, new))
+	if (!new || atomic_compare_exchange_strong(place, &share, new))
 		return new;
 	cn_share_leave(new);
 	return share;
@@ -671,19 +671,14 @@ static struct member *newborn(void)
 	return birth.place > 0 ? &family->members[birth.place - 1] : NULL;
 }
 
-/* Memory alone: there may be many connections. */
-static void share_before_fork(struct cn_conn *conn)
+/* Memory alone: there may be many. */
+bool cn_share_with_child(struct cn_share *_Atomic *place)
 {
+	struct cn_share *share = share_of(place);
 	uint32_t name;
-	struct cn_share *share;
 
-	if (!conn->tls || conn->process != cn_process() || !atomic_load(&conn->descriptors))
-		return;
-	share = share_of(conn);
-	if (!share) { /* unknown holders count as holders, for good */
-		cn_conn_note(conn, CN_HANDED_OVER);
-		return;
-	}
+	if (!share)
+		return false;
 	if (!birth.place)
 		birth.place = join(UNBORN);
 	if (birth.place > 0)
@@ -692,17 +687,18 @@ static void share_before_fork(struct cn_conn *conn)
 		atomic_store(&share->many, true);
 	name = name_of(atomic_load(&self));
 	atomic_compare_exchange_strong(&share->speaker, &name, 0); /* what is inherited now is current */
+	return true;
 }
 
-/* conn.c's, which knows this file. */
-static cn_each_conn *each_connection;
+/* What cn_processes_start was given. */
+static void (*before_each_fork)(void), (*in_each_child)(uint32_t parent);
 
 static void before_fork(void)
 {
 	int error = errno;
 
 	birth.place = 0;
-	each_connection(share_before_fork);
+	before_each_fork();
 	no_copies_now();
 	errno = error;
 	if (newborn()) {
@@ -745,20 +741,13 @@ void cn_fork_over(struct cn_birth outer, pid_t child)
 	birth = outer;
 }
 
-static uint32_t parent_name;
-
-static void adopt_after_fork(struct cn_conn *conn)
+bool cn_share_inherited(struct cn_share *share)
 {
-	struct cn_share *share = atomic_load(&conn->share);
-
-	/* No share, or no place: the connection stays the parent's. */
-	if (conn->process != parent_name || !share || birth.place <= 0)
-		return;
+	if (!share || birth.place <= 0)
+		return false;
 	if (getppid() == 0) /* a pid namespace of its own: the others can't look us up */
 		atomic_store(&share->many, true);
-	atomic_store(&conn->gate, 0); /* the threads that were inside are in the parent */
-	conn->process = cn_process();
-	cn_conn_note(conn, CN_INHERITED);
+	return true;
 }
 
 /* A process that leaves the pid namespace of the others starts a list of its own: pids differ there. */
@@ -789,8 +778,8 @@ static void join_as_newborn(void)
 static void in_child(void)
 {
 	int error = newborn() ? newborn()->error : errno;
+	uint32_t parent = process_name;
 
-	parent_name = process_name;
 	name_process();
 	close_copies();
 	atomic_flag_clear(&shares_busy);
@@ -799,14 +788,14 @@ static void in_child(void)
 	fresh_left = 0; /* the parent hands these out */
 	if (newborn())
 		join_as_newborn();
-	each_connection(adopt_after_fork);
+	in_each_child(parent);
 	if (newborn() && getppid() == 0)
 		found_family();
 	birth = (struct cn_birth){0}; /* it is the parent's */
 	errno = error;
 }
 
-void cn_processes_start(cn_each_conn *each)
+void cn_processes_start(void (*before)(void), void (*child)(uint32_t parent))
 {
 	static struct cn_process_page fallback;
 	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
@@ -817,7 +806,8 @@ void cn_processes_start(cn_each_conn *each)
 		cn_process_page =
 			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
 	family = map_shared(sizeof(*family));
-	each_connection = each;
+	before_each_fork = before;
+	in_each_child = child;
 	name_process();
 	pthread_atfork(before_fork, in_parent, in_child);
 }

@@ -28,11 +28,9 @@ struct cn_share {
 		holders[CN_FAMILY / 64]; /* by place in the family's list, which may be another's by now */
 };
 
-struct cn_conn;
-
-/* Called by the constructor. `each`: calls `visit` for every connection, as cn_conn_each does. */
-typedef void cn_each_conn(void (*visit)(struct cn_conn *conn));
-void cn_processes_start(cn_each_conn *each);
+/* Called by the constructor. `before` is called before each fork, `child` in the child, with the name of the process that has
+ * forked. */
+void cn_processes_start(void (*before)(void), void (*child)(uint32_t parent));
 
 /* A name for this process that changes with every fork, raw clone included; vfork children share their parent's. */
 static inline uint32_t cn_process(void);
@@ -56,6 +54,13 @@ struct cn_birth {
  * is killed at once can't tell them. */
 struct cn_birth cn_fork_begins(void);
 void cn_fork_over(struct cn_birth outer, pid_t child);
+
+/* Before a fork: the child will have what the share at `place` stands for, and there is one from now on if there was none. False
+ * without memory: then nobody can know who has it. */
+bool cn_share_with_child(struct cn_share *_Atomic *place);
+
+/* In the child: false if it stays the parent's. */
+bool cn_share_inherited(struct cn_share *share);
 
 /* This process uses the session. */
 void cn_share_speak(struct cn_share *share);

@@ -36,6 +36,16 @@ calls() {
 	assert_output --partial loop
 }
 
+@test "nor does one include what includes it" {
+	cd "$PROJECT/shim"
+	grep -H '#include "' -- *.[ch] | sed -E 's/^([a-z_]+)\.[ch]:#include "([a-z_]+)\..*/\1 \2/' | awk '$1 != $2' >"$BATS_TEST_TMPDIR/includes"
+	assert [ "$(wc -l <"$BATS_TEST_TMPDIR/includes")" -gt 50 ]
+	run tsort "$BATS_TEST_TMPDIR/includes"
+	assert_success
+	refute_output --partial loop
+	refute_line --partial tsort:
+}
+
 @test "only hooks call a back end, and only a back end and its hooks know its library" {
 	run bash -c "$(declare -f calls); BUILD=$BUILD calls"
 	refute_line --regexp '^(ending|conn|match|process|policy|farewell|event|session|tls|libc) (tls_openssl|tls_gnutls|hook_)'
