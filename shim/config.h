@@ -23,7 +23,7 @@ struct cn_config {
 	bool summary;           /* CLOSENOTIFY_SUMMARY: at exit */
 	unsigned int summary_s; /* and, with the next end, after so many seconds; 0: only at exit */
 	unsigned int
-		wait_ms; /* CLOSENOTIFY_WAIT_MS: the program's SSL_shutdown may wait this long for the peer */
+		wait_ms; /* CLOSENOTIFY_WAIT_MS: the program's own goodbye may wait this long for the peer */
 	unsigned int linger_ms;  /* CLOSENOTIFY_LINGER_MS: idle bound of a socket in the background */
 	unsigned int timeout_ms; /* CLOSENOTIFY_TIMEOUT_MS: total bound */
 	bool timeout_set;        /* the user has set it: it holds for what the kernel delivers as well */

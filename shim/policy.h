@@ -59,7 +59,7 @@ struct cn_facts {
 	bool unclean;         /* exit status other than 0 */
 	bool said;            /* the program's close_notify was delivered */
 	bool said_by_shim;    /* ours was */
-	bool alert_pending;   /* the program's SSL_shutdown met WANT_WRITE */
+	bool alert_pending;   /* the program's own goodbye found no room in the socket */
 	bool session_gone;    /* the session is freed: nothing can be sent or read through TLS any more */
 	bool over;   /* both sides have said goodbye, and the session is freed: from here on plain text */
 	bool stream; /* a stdio stream stands on the descriptor, and exit has yet to flush it */

@@ -196,10 +196,10 @@ const char *cn_fault_phrase(enum cn_fault f)
 {
 	static const char *const phrases[CN_FAULT_COUNT] = {
 		[CN_FAULT_NONE] = "",
-		[CN_FAULT_CLOSE_WITHOUT_SHUTDOWN] = ": closed without SSL_shutdown",
+		[CN_FAULT_CLOSE_WITHOUT_SHUTDOWN] = ": closed without close_notify",
 		[CN_FAULT_RESET_BY_UNREAD_INPUT] = ": closed with unread input, which resets",
 		[CN_FAULT_WRITE_ABANDONED] = ": a write was abandoned",
-		[CN_FAULT_KILLED_BY_EXIT] = ": exited without SSL_shutdown",
+		[CN_FAULT_KILLED_BY_EXIT] = ": exited without close_notify",
 		[CN_FAULT_QUIET] = ": quiet on purpose",
 		[CN_FAULT_ABORT] = ": reset on purpose",
 	};

@@ -175,7 +175,7 @@ conf() {
 	conf 'mode off' '[plain_*,x]' 'mode fix' 'log text' '[x]' 'log json'
 	hears closed C
 	run cat "$BATS_TEST_TMPDIR/client.err"
-	assert_output --partial 'repaired: closed without SSL_shutdown'
+	assert_output --partial 'repaired: closed without close_notify'
 	hears closed CLOSENOTIFY_LOG=off C
 	assert_equal "$(cat "$BATS_TEST_TMPDIR/client.err")" ''
 	CLIENT=$BATS_TEST_TMPDIR/alias

@@ -411,7 +411,7 @@ daemon() {
 	needs_mount
 	run daemon /dev/log text:syslog
 	assert_success
-	assert_output --regexp '^<14>closenotify\[[0-9]+\]: plain_client\[[0-9]+\] repaired: closed without SSL_shutdown id=.* sni="a.u000ab" '
+	assert_output --regexp '^<14>closenotify\[[0-9]+\]: plain_client\[[0-9]+\] repaired: closed without close_notify id=.* sni="a.u000ab" '
 	assert_equal "${#lines[@]}" 1
 	run daemon /dev/log json:syslog
 	assert_success
@@ -429,7 +429,7 @@ daemon() {
 	assert_line PRIORITY=6
 	assert_line CLOSENOTIFY_VERDICT=repaired
 	assert_line CLOSENOTIFY_FAULT=close_without_shutdown
-	assert_line --regexp '^MESSAGE=plain_client\[[0-9]+\] repaired: closed without SSL_shutdown$'
+	assert_line --regexp '^MESSAGE=plain_client\[[0-9]+\] repaired: closed without close_notify$'
 	assert_line 'CLOSENOTIFY_SNI=a\u000ab'
 	assert_equal "$(grep -cvE '^[A-Z][A-Z0-9_]*=' <<<"$output")" 0
 }

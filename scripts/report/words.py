@@ -11,7 +11,7 @@ SENTENCES = {
     'reset_by_unread_input': ('{cause}', 'with unread input, which makes the kernel send RST'),
     'write_abandoned': ('{cause}', 'in the middle of a write'),
     'killed_by_exit': ('exited over', 'without close_notify'),
-    'quiet': ('quietly ended', 'without close_notify: it asked OpenSSL for a quiet shutdown'),
+    'quiet': ('quietly ended', 'without close_notify: it asked for a quiet shutdown'),
     'abort': ('aborted', 'by RST: it asked for that with SO_LINGER'),
 }
 # What to do next: in the source of the program, and from outside as long as that is not done.
