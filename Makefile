@@ -28,7 +28,7 @@ REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.
 DEEP    := $(BUILD)/libclosenotify-deep.so
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
-.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers bench coverage versions demo help needs-build needs-test test-programs \
+.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers peers-gnutls bench coverage versions demo help needs-build needs-test test-programs \
   rude-programs gnutls-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
@@ -238,9 +238,12 @@ proofs: needs-test ## the model by SPIN, and the races with each check taken out
 	@tests/model/run
 	@CN_BUILD=$(abspath $(BUILD)) tests/races
 
-peers: needs-test ## the suites of CPython, OpenSSL, libevent and Boost.Asio, nginx and Apache under load: as without (40 minutes, 2 GB)
+peers: needs-test ## the suites of CPython, OpenSSL, GnuTLS, libevent and Boost.Asio, nginx and Apache under load: as without (an hour, 2 GB)
 	@tests/needs unshare=util-linux
 	@status=0; export CN_BUILD=$(abspath $(BUILD)); tests/cpython || status=1; tests/peers || status=1; exit $$status
+
+peers-gnutls: needs-test ## of these that of GnuTLS alone
+	@CN_BUILD=$(abspath $(BUILD)) tests/peers gnutls
 
 .PHONY: totals fleet
 totals: ## scripts/fleet/totals.sql gives the totals of closenotify-report (DuckDB by npm)
