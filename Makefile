@@ -206,7 +206,7 @@ demo: needs-build ## see it: four real programs, without and with
 	@CN_BUILD=$(abspath $(BUILD)) scripts/demo
 
 test: needs-test ## build and run the whole suite
-	@$(MAKE) --no-print-directory WERROR=-Werror all test-programs
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j "$$(nproc)") WERROR=-Werror all test-programs
 	@tests/run
 
 matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test plays a sample
