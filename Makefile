@@ -192,13 +192,12 @@ needs-build:
 	@tests/needs $(BUILD_NEEDS)
 
 needs-test: needs-build
-	@tests/needs clang=clang /usr/share/doc/libclang-rt-dev/copyright=libclang-rt-dev bats=bats /usr/lib/bats/bats-assert/load.bash=bats-assert \
-	  /usr/lib/bats/bats-support/load.bash=bats-support /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
+	@tests/needs clang=clang bats=bats /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
 	  /usr/include/gnutls/gnutls.h=libgnutls28-dev \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
-	  gdb=gdb musl-gcc=musl-tools dtrace=systemtap-sdt-dev ld.lld=lld chromium=chromium \
-	  /usr/lib/python3/dist-packages/jsonschema/__init__.py=python3-jsonschema
+	  gdb=gdb musl-gcc=musl-tools dtrace=systemtap-sdt-dev ld.lld=lld chromium=chromium
+	@CN_BUILD=$(abspath $(BUILD)) tests/need-bats
 
 demo: needs-build ## see it: four real programs, without and with
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
@@ -275,7 +274,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
-	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/run tests/releases tests/sysroot tests/versions \
+	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/run tests/releases tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
 	shellcheck -x tests/table tests/programs-in tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
