@@ -240,6 +240,7 @@ conf() {
 
 @test "/etc/closenotify.conf is the default; nothing is said where it is missing" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
+	needs_mount
 	[ ! -e /etc/closenotify.conf ] || skip 'this machine has one'
 	mkdir "$BATS_TEST_TMPDIR/etc"
 	cp -a /etc/. "$BATS_TEST_TMPDIR/etc"

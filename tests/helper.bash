@@ -27,6 +27,10 @@ needs_mount() {
 	may_mount || skip 'no file system may be mounted (CAP_SYS_ADMIN)'
 }
 
+needs_network_namespace() {
+	unshare --net true 2>/dev/null || skip 'no network namespace can be had (CAP_SYS_ADMIN)'
+}
+
 # Between two looks at what somebody else will do; without a process for each. MOMENT: seconds.
 a_moment() {
 	local silence=${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/silence

@@ -533,7 +533,7 @@ after() {
 
 @test "another network namespace: the background is not looked for by its name there" {
 	local LOG=$BATS_TEST_TMPDIR/log
-	unshare -n true 2>/dev/null || skip 'no network namespace to be had (CAP_SYS_ADMIN)'
+	needs_network_namespace
 	REFUSED=no_filter # else there is no background
 	JUDGE_ARGS=(--connections 2 --read-pause-ms 1 --rcvbuf 4096)
 	CLOSENOTIFY_LOG=json:$LOG parts "$SHIM" 1.3 30000 second+close+moves+swap+close alone

@@ -22,6 +22,7 @@ setup_file() {
 @test "installed, used and removed without a trace in Debian 11, 12 and 13" {
 	local suite
 	[ "$(id -u)" = 0 ] || skip 'needs root'
+	needs_mount
 	for suite in bullseye bookworm trixie; do
 		"$PROJECT/tests/sysroot" add -q "$suite" dpkg openssl libssl-dev python3
 		start_judge --tls 1.2 --no-tickets --connections 2

@@ -4,11 +4,8 @@
 
 load helper
 
-setup() {
-	needs_mount
-}
-
 @test "python3 and the demo in Debian 13: each fault is seen, and each repair" {
+	needs_mount
 	"$PROJECT/tests/sysroot" add -q trixie python3 openssl git wget
 	NO_ADD=yes CN_BUILD=$BUILD run "$PROJECT/tests/programs-in" --demo --suite trixie python_raw
 	assert_success

@@ -41,6 +41,7 @@ setup() {
 @test "/etc/ld.so.preload with a configuration: only what is named is repaired" {
 	local name
 	[ "$(id -u)" = 0 ] || skip 'needs root'
+	needs_mount
 	mkdir "$BATS_TEST_TMPDIR/etc"
 	cp -a /etc/. "$BATS_TEST_TMPDIR/etc"
 	echo "$SHIM" >"$BATS_TEST_TMPDIR/etc/ld.so.preload"
