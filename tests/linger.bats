@@ -288,14 +288,20 @@ parts() {
 
 # gone STATUS TLS ARGS...: less than all arrives without the library, all with it, whatever comes late; the program ends as before.
 gone() {
-	local late status=$1 tls=$2
+	local late pause status=$1 tls=$2
 	shift 2
 	for late in "${LATE[@]}"; do
 		read -ra late <<<"$late"
-		JUDGE_ARGS=(--read-pause-ms 1 --timeout-ms 60000 "${FAMILY[@]/#/--}" "${late[@]}")
-		parts '' "$tls" "$SIZE" "$@" "${FAMILY[@]}"
-		assert_equal "$STATUS" "$status"
-		[ "$(field bytes "$RESULT")" -lt "$SIZE" ]
+		# The program is to be gone before all is read: the slower it is, the slower the judge.
+		pause=1
+		while :; do
+			JUDGE_ARGS=(--read-pause-ms "$pause" --timeout-ms 60000 "${FAMILY[@]/#/--}" "${late[@]}")
+			parts '' "$tls" "$SIZE" "$@" "${FAMILY[@]}"
+			assert_equal "$STATUS" "$status"
+			[ "$(field bytes "$RESULT")" -ge "$SIZE" ] || break
+			pause=$((pause * 4))
+			[ $pause -lt 1000 ]
+		done
 		parts "$SHIM" "$tls" "$SIZE" "$@" "${FAMILY[@]}"
 		assert_equal "$STATUS" "$status"
 		arrived "$SIZE"
