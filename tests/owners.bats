@@ -9,7 +9,7 @@ load cases
 
 setup_file() {
 	make_certs
-	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql-15 apache2-bin vsftpd
+	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql apache2-bin vsftpd
 	! may_mount || CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
 }
 
@@ -214,12 +214,12 @@ each_spoken_by_one() {
 
 postgres() {
 	new_database
-	watched "${AS_POSTGRES[@]}" "$POSTGRES/postgres" -D data -p "$PORT" -k "$WORK" -h 127.0.0.1 -F \
+	watched "${AS_POSTGRES[@]}" "$(postgres_programs)/postgres" -D data -p "$PORT" -k "$WORK" -h 127.0.0.1 -F \
 		-c ssl=on -c ssl_cert_file=cert.pem -c ssl_key_file=key.pem
 }
 
 psql() {
-	(program "$POSTGRES/psql" -XAtq -c "$1" "host=127.0.0.1 port=$PORT user=postgres dbname=postgres sslmode=require
+	(program "$(postgres_programs)/psql" -XAtq -c "$1" "host=127.0.0.1 port=$PORT user=postgres dbname=postgres sslmode=require
 		ssl_min_protocol_version=TLSv$TLS ssl_max_protocol_version=TLSv$TLS")
 }
 

@@ -9,6 +9,7 @@ load cases
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
+	"$PROJECT/tests/sysroot" add -q host "$SOME_LACK" 2>/dev/null || : >"$BATS_FILE_TMPDIR/no-qt6"
 	! may_mount || CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
 	libevent_program
 }
@@ -32,6 +33,10 @@ as_root() {
 	[ "$EUID" -eq 0 ] || skip 'only root can become another user'
 }
 
+needs_qt6() {
+	[ ! -e "$BATS_FILE_TMPDIR/no-qt6" ] || skip 'this release has no Qt 6 for python3'
+}
+
 # holds NAME...: the verdict is the known one without the library and "closed" with it, and nothing else differs:
 # neither exit status nor output nor bytes, and no record on the wire but the alert, before FIN.
 holds() {
@@ -52,7 +57,7 @@ same_but_closed() {
 	measure "$1" "$2" with
 	echo "$1, TLS $2, without: $before"
 	echo "$1, TLS $2, with: $RESULT"
-	assert_equal "$(verdict_of "$before")" "$EXPECTED"
+	! as_listed || assert_equal "$(verdict_of "$before")" "$EXPECTED"
 	assert_equal "$(verdict_of "$RESULT")" closed
 	assert_equal "$(field close_notify "$RESULT")" 1
 	assert_equal "$(field records_after_close_notify "$RESULT")" 0
@@ -76,15 +81,15 @@ repaired() {
 }
 
 same_records() {
-	local client server alert=23/19
+	local client server before alert=23/19
 
 	[ "$2" = 1.3 ] || alert=21/26
 	measure "$1" "$2" without relay
-	client=$(side client) server=$(side server)
+	client=$(side client) server=$(side server) before=$(verdict_of "$RESULT")
 	measure "$1" "$2" with relay
 	echo "$1, TLS $2, without: $client / $server"
 	echo "$1, TLS $2, with: $(side client) / $(side server)"
-	if [ "$EXPECTED" = closed ]; then
+	if [ "$before" = closed ]; then
 		assert_equal "$(side client)" "$client"
 		assert_equal "$(side server)" "$server"
 	elif [ "$(field role "$RESULT")" = server ]; then
@@ -113,6 +118,7 @@ refuses() {
 		measure "$2" "$tls" without
 		before=$RESULT
 		CLOSENOTIFY_LOG=text measure "$2" "$tls" with
+		as_listed || EXPECTED=$(verdict_of "$before")
 		assert_equal "$(verdict_of "$before")" "$EXPECTED"
 		assert_equal "$(verdict_of "$RESULT")" "$EXPECTED"
 		assert_equal "$(field order "$RESULT")" "$(field order "$before")"
@@ -277,15 +283,26 @@ resumes() {
 }
 
 @test "Qt: a client that closes, aborts or deletes its QSslSocket says goodbye" {
-	holds qt5_closes qt5_aborts qt5_deletes qt6_closes qt6_deletes
+	holds qt5_closes qt5_aborts qt5_deletes
+}
+
+@test "Qt 6: a client that closes or deletes its QSslSocket says goodbye" {
+	needs_qt6
+	holds qt6_closes qt6_deletes
 }
 
 @test "Qt: a server that closes or aborts says goodbye" {
-	holds qt5_server_closes qt6_server_aborts
+	holds qt5_server_closes
+}
+
+@test "Qt 6: a server that aborts says goodbye" {
+	needs_qt6
+	holds qt6_server_aborts
 }
 
 @test "Qt finds libssl by dlsym() on a handle: without --deep it is left as it was" {
-	DEEP=no untouched qt5_closes qt6_closes
+	DEEP=no untouched qt5_closes
+	[ -e "$BATS_FILE_TMPDIR/no-qt6" ] || DEEP=no untouched qt6_closes
 }
 
 @test "libevent: bufferevents that are just freed say goodbye, over a socket and as a filter" {

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2034,SC2153 # as there
 
 PACKAGES=(python3 openssl wget curl git lynx lftp glib-networking python3-gi rsyslog rsyslog-gnutls slapd ldap-utils ngircd msmtp
-	libmicrohttpd-dev gnutls-bin chrony wget2 aria2 libcurl3-gnutls knot-dnsutils)
+	libmicrohttpd-dev gnutls-bin chrony wget2 aria2 knot-dnsutils)
 
 HTTP='--request "GET /file HTTP/1.0\r\n\r\n"'
 LDAP_UNBIND='0\005\002\001\001B\0'
