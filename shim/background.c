@@ -516,12 +516,12 @@ static bool come_in(void)
 /* A connection to the thread, -1 without one. Its queue may be full, or its name another's here. */
 static int call_thread(void)
 {
-	int out = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int out = cn_socket_for_now(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK);
 
 	if (out < 0 || (!connect(out, (struct sockaddr *)&background.address, background.address_length) &&
 			is_our_own(out)))
 		return out;
-	cn_libc()->close(out);
+	cn_copy_over(out);
 	return -1;
 }
 
@@ -548,7 +548,7 @@ static bool hand_over(int fd, const struct message_head *head, const unsigned ch
 	c->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	sent = cn_libc()->sendmsg(out, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-	cn_libc()->close(out);
+	cn_copy_over(out);
 	return sent;
 }
 
@@ -572,7 +572,7 @@ static void wake(void)
 	int out = call_thread();
 
 	if (out >= 0)
-		cn_libc()->close(out);
+		cn_copy_over(out);
 }
 
 void cn_background_let_go(void)

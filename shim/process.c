@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -628,6 +629,14 @@ int cn_copy_for_now(int fd, int least)
 static int open_for_now(const char *path)
 {
 	return wait_to_copy() ? noted(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : -1;
+}
+
+int cn_socket_for_now(int domain, int type)
+{
+	bool may = wait_to_copy(); /* a fork that takes longer has copied the descriptors by now */
+	int made = socket(domain, type | SOCK_CLOEXEC, 0);
+
+	return may ? noted(made) : made;
 }
 
 void cn_copy_over(int copy)

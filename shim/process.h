@@ -103,4 +103,7 @@ extern _Atomic bool cn_tables_differ;
 int cn_copy_for_now(int fd, int least);
 void cn_copy_over(int copy);
 
+/* A new socket, for as long. */
+int cn_socket_for_now(int domain, int type);
+
 #endif

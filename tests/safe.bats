@@ -4,8 +4,24 @@
 
 load helper
 
+setup_file() {
+	make_certs
+}
+
+setup() {
+	JUDGE_ARGS=()
+}
+
 @test "each check that make proofs takes out is still there to be taken out" {
 	run "$PROJECT/tests/races" --dry
 	assert_success
 	assert_output ''
+}
+
+@test "a fork in another thread, while a connection is handed to the background, inherits nothing of that" {
+	JUDGE_ARGS=(--send 100000)
+	play '' server 1.3 ../threads/forks_in_hand_over 20000
+	assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" '0 hand-overs 0, inherited 0 reset'
+	play "$SHIM" server 1.3 ../threads/forks_in_hand_over 20000
+	assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" '0 hand-overs 1, inherited 0 closed'
 }
