@@ -54,11 +54,12 @@ both() {
 
 # calls_of PART FILE...: how many system calls there are between the mark PART and the next, or the end.
 calls_of() {
-	cat "${@:2}" | awk -v part="\"$1\"" '
+	awk -v part="\"$1\"" '
+		FNR == 1 { inside = 0 }
 		/^write\(-1, / { inside = index($0, part) > 0; next }
 		/^---|^\+\+\+/ { next }
 		inside { count++ }
-		END { print count + 0 }'
+		END { print count + 0 }' "${@:2}"
 }
 
 # counted COUNT CHILD [FORKS]: the system calls of each part of among_many, with so many other connections.
