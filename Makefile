@@ -141,9 +141,10 @@ $(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ishim $< -o $@ -lssl -lcrypto -lpthread -ldl
 
+$(BUILD)/tests/rude/forkpty_killed: MORE_LIBRARIES := -lutil
 $(BUILD)/tests/rude/%: tests/rude/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< -o $@ -lssl -lcrypto -lpthread -ldl
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(MORE_LIBRARIES) -lssl -lcrypto -lpthread -ldl
 
 $(BUILD)/tests/threads/%: tests/threads/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)

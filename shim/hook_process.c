@@ -8,6 +8,7 @@
 #include "sink.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -128,6 +129,24 @@ EXPORT pid_t fork(void)
 	struct cn_birth outer = cn_fork_begins();
 	pid_t child = cn_libc()->fork();
 
+	cn_fork_over(outer, child);
+	return child;
+}
+
+/* Of libutil before glibc 2.34, which may have come after us. */
+EXPORT pid_t forkpty(int *terminal, char *name, const struct termios *settings, const struct winsize *size)
+{
+	struct cn_birth outer;
+	pid_t child;
+
+	if (!cn_libc()->forkpty)
+		cn_libc_find();
+	if (!cn_libc()->forkpty) {
+		errno = ENOSYS;
+		return -1;
+	}
+	outer = cn_fork_begins();
+	child = cn_libc()->forkpty(terminal, name, settings, size);
 	cn_fork_over(outer, child);
 	return child;
 }

@@ -3,6 +3,7 @@
 #ifndef CN_LIBC_H
 #define CN_LIBC_H
 
+#include <pty.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>

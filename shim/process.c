@@ -723,7 +723,7 @@ static void tell_family(pid_t pid)
 	atomic_store(&newborn()->who, member(name_of(seen), pid));
 }
 
-/* libc's own forks (forkpty, daemon) do not tell whether they failed. */
+/* libc's own forks (daemon) do not tell whether they failed. */
 static void in_parent(void)
 {
 	atomic_fetch_sub(&forking, 1);

@@ -25,3 +25,14 @@ setup() {
 	play "$SHIM" server 1.3 ../threads/forks_in_hand_over 20000
 	assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" '0 hand-overs 1, inherited 0 closed'
 }
+
+@test "forkpty_killed: a child that is killed before it has run holds nothing" {
+	local role
+	for role in client server; do
+		play '' "$role" 1.3 forkpty_killed
+		WITHOUT="$STATUS $SAID"
+		assert_equal "$(verdict_of "$RESULT")" truncated
+		play "$SHIM" "$role" 1.3 forkpty_killed
+		assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" "$WITHOUT closed"
+	done
+}
