@@ -88,7 +88,7 @@ static struct {
 	bool server;
 	int tls13;
 	const char *cert, *key;
-	const char *sni, *session_file;
+	const char *sni, *session_file, *groups;
 	int port, connections, repeat, tickets, rcvbuf;
 	bool session_ids;
 	int timeout_ms, accept_timeout_ms, read_pause_ms, linger_open_ms;
@@ -102,7 +102,7 @@ static struct {
 	int when;
 	int first;
 	uint64_t first_after;
-	bool silent_end, never_read;
+	bool silent_end, never_read, ask_certificate, renegotiate;
 	bool ipv6, mptcp;
 } opt = {
 	.server = false,
@@ -1206,12 +1206,17 @@ static void visit(SSL_CTX *ctx)
 	SSL_SESSION_free(kept_session);
 }
 
+static int accept_any(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
 static void configure_server(SSL_CTX *ctx)
 {
-	if (SSL_CTX_use_certificate_chain_file(ctx, opt.cert) != 1)
-		die_openssl(opt.cert);
-	if (SSL_CTX_use_PrivateKey_file(ctx, opt.key, SSL_FILETYPE_PEM) != 1)
-		die_openssl(opt.key);
+	if (opt.ask_certificate)
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"judge", 5);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	if (opt.session_ids || opt.tickets == 0)
@@ -1233,7 +1238,18 @@ static SSL_CTX *new_context(void)
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF); /* a configuration file may have set it */
 #endif
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+	if (!opt.renegotiate)
+		SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+#ifdef SSL_OP_ALLOW_CLIENT_RENEGOTIATION
+	else
+		SSL_CTX_set_options(ctx, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+#endif
+	if (opt.groups && SSL_CTX_set1_groups_list(ctx, opt.groups) != 1)
+		die_openssl(opt.groups);
+	if (opt.cert && SSL_CTX_use_certificate_chain_file(ctx, opt.cert) != 1)
+		die_openssl(opt.cert);
+	if (opt.key && SSL_CTX_use_PrivateKey_file(ctx, opt.key, SSL_FILETYPE_PEM) != 1)
+		die_openssl(opt.key);
 	SSL_CTX_set_keylog_callback(ctx, on_secret);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	if (opt.server) {
@@ -1279,6 +1295,9 @@ enum option_code {
 	O_NEVER_READ,
 	O_IPV6,
 	O_MPTCP,
+	O_GROUPS,
+	O_ASK_CERTIFICATE,
+	O_RENEGOTIATE,
 };
 
 static const struct {
@@ -1289,8 +1308,8 @@ static const struct {
 } options[] = {
 	{"help", NULL, EITHER, O_HELP, "show this"},
 	{"tls", "1.2|1.3", EITHER, O_TLS, "the one version spoken (1.3)"},
-	{"cert", "FILE", SERVER, O_CERT, "certificate chain, PEM"},
-	{"key", "FILE", SERVER, O_KEY, "private key, PEM"},
+	{"cert", "FILE", EITHER, O_CERT, "certificate chain, PEM; a client's for a server that asks"},
+	{"key", "FILE", EITHER, O_KEY, "private key, PEM"},
 	{"port", "N", EITHER, O_PORT, "port (server: 0, the kernel chooses)"},
 	{"connections", "N", EITHER, O_CONNECTIONS, "how many to judge; server: side by side (1)"},
 	{"repeat", "N", CLIENT, O_REPEAT, "N connections in a row, each resuming the one before (1)"},
@@ -1319,6 +1338,10 @@ static const struct {
 	 "no reads after the handshake until the peer's FIN or RST is there"},
 	{"ipv6", NULL, EITHER, O_IPV6, "on ::1 and not on 127.0.0.1"},
 	{"mptcp", NULL, EITHER, O_MPTCP, "Multipath TCP"},
+	{"groups", "LIST", EITHER, O_GROUPS,
+	 "key exchange groups; a server's P-384:P-256 make it send HelloRetryRequest"},
+	{"ask-certificate", NULL, SERVER, O_ASK_CERTIFICATE, "ask the client for a certificate; any will do"},
+	{"renegotiate", NULL, EITHER, O_RENEGOTIATE, "TLS 1.2: take part in a renegotiation"},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -1506,6 +1529,15 @@ static void set_option(int code, const char *name, const char *arg)
 		break;
 	case O_MPTCP:
 		opt.mptcp = true;
+		break;
+	case O_GROUPS:
+		opt.groups = arg;
+		break;
+	case O_ASK_CERTIFICATE:
+		opt.ask_certificate = true;
+		break;
+	case O_RENEGOTIATE:
+		opt.renegotiate = true;
 		break;
 	}
 }

@@ -244,6 +244,23 @@ static void new_keys(int n)
 	again(SSL_do_handshake(r.ssl));
 }
 
+/* The same to its end, with a peer that takes part. */
+static void new_keys_finished(int n)
+{
+	struct pollfd more = {.fd = r.fd, .events = POLLIN};
+	int old = fcntl(r.fd, F_GETFL), ret;
+	char byte;
+
+	fcntl(r.fd, F_SETFL, O_NONBLOCK);
+	new_keys(n);
+	do {
+		ret = SSL_peek(r.ssl, &byte, 1); /* where the peer has sent data, that comes first */
+	} while ((again(ret) || (ret < 0 && SSL_get_error(r.ssl, ret) == SSL_ERROR_WANT_READ)) &&
+		 (SSL_renegotiate_pending(r.ssl) || !SSL_is_init_finished(r.ssl)) &&
+		 poll(&more, 1, 2000) > 0 && recv(r.fd, &byte, 1, MSG_PEEK) != 0);
+	fcntl(r.fd, F_SETFL, old);
+}
+
 static void old_error(int n)
 {
 	(void)n;
@@ -327,6 +344,7 @@ static const struct deed {
 	{'Q', 's', 1, set_quiet, "SSL_set_quiet_shutdown(N)"},
 	{'T', 's', 1, set_flags, "SSL_set_shutdown(N): 1 sent, 2 received"},
 	{'K', 's', 0, new_keys, "KeyUpdate, of the peer's too if N is 1; TLS 1.2: renegotiation"},
+	{'N', 's', 0, new_keys_finished, "the same, until the peer has done its part"},
 	{'q', 's', 0, old_error, "leave an error in OpenSSL's queue"},
 	{'C', 'd', 0, fd_close, "close"},
 	{'W', 'd', SHUT_WR, fd_shutdown, "shutdown: 0 SHUT_RD, 1 SHUT_WR, 2 SHUT_RDWR"},
@@ -382,6 +400,11 @@ static void set_flags_of_context(void)
 	if (has('i'))
 		SSL_CTX_set_options(r.ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 #endif
+#ifdef SSL_OP_ALLOW_CLIENT_RENEGOTIATION
+	SSL_CTX_set_options(r.ctx, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+#endif
+	if (has('h') && r.server && SSL_CTX_set1_groups_list(r.ctx, "P-521:P-256") != 1)
+		rude_fail("P-521");
 	if (has('a'))
 		SSL_CTX_set_read_ahead(r.ctx, 1);
 	if (has('c') && r.server)
@@ -405,7 +428,8 @@ static int help(void)
 	     "certificate, p partial\n"
 	     "       writes, e OpenSSL is told of the socket's end of file (memory, pair), u what "
 	     "BIO_f_buffer\n"
-	     "       holds is never flushed, t a server's tickets go when the peer has reset\n"
+	     "       holds is never flushed, t a server's tickets go when the peer has reset, h a\n"
+	     "       server's groups are such that it sends HelloRetryRequest\n"
 	     "DEEDS  letters, a number after some; then it returns from main:\n");
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++)
 		printf("  %c  %s\n", deeds[i].letter, deeds[i].meaning);

@@ -661,9 +661,11 @@ static bool well_formed(const char *string)
 
 static void help(void)
 {
-	printf("Usage: plain_client [--sni NAME] [--before DEEDS] [--no-handshake] PORT 1.2|1.3 BYTES "
-	       "[DEEDS]\n\n"
+	printf("Usage: plain_client [--sni NAME] [--before DEEDS] [--no-handshake] [--ignore-eof] PORT "
+	       "1.2|1.3 "
+	       "BYTES [DEEDS]\n\n"
 	       "Connects to 127.0.0.1, shakes hands, writes BYTES bytes, does DEEDS, returns from main.\n"
+	       "--ignore-eof: SSL_OP_IGNORE_UNEXPECTED_EOF.\n"
 	       "--before: deeds before the connection is made. A letter's N stands after it: w100.\n\n");
 	for (const struct deed *deed = deeds; deed->letter; deed++)
 		printf("  %c  %s\n", deed->letter, deed->meaning);
@@ -673,7 +675,7 @@ static void help(void)
 int main(int argc, char **argv)
 {
 	const char *before = "", *after = "";
-	bool handshake = true;
+	bool handshake = true, ignore_eof = false;
 	int version, bytes;
 
 	for (; argc > 1 && strncmp(argv[1], "--", 2) == 0; argc--, argv++) {
@@ -682,6 +684,8 @@ int main(int argc, char **argv)
 			return 0;
 		} else if (strcmp(argv[1], "--no-handshake") == 0) {
 			handshake = false;
+		} else if (strcmp(argv[1], "--ignore-eof") == 0) {
+			ignore_eof = true;
 		} else if (argc > 2 && strcmp(argv[1], "--sni") == 0) {
 			sni = argv[2];
 			argc--, argv++;
@@ -706,6 +710,12 @@ int main(int argc, char **argv)
 	if (!context || !SSL_CTX_set_min_proto_version(context, version) ||
 	    !SSL_CTX_set_max_proto_version(context, version))
 		die("SSL_CTX_new");
+#ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
+	if (ignore_eof)
+		SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+#else
+	(void)ignore_eof;
+#endif
 	errno = MARK;
 	tcp_connect(0);
 	tls_new(0);
