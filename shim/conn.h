@@ -47,6 +47,7 @@ enum cn_fact {
 	CN_PEER_UNTOLD = 1 << 26,    /* the peer's end was met, with close_notify or without */
 	CN_EOF_TAKEN = 1 << 27,      /* the library has taken a bare EOF for close_notify */
 	CN_INPUT_SHUT = 1 << 28,     /* by the program's shutdown(): from our FIN on, what comes in resets */
+	CN_EARLY = 1 << 29, /* early data was written, and nothing after the handshake if it was refused */
 };
 
 /* What the log needs of a connection, and what can't be found out any more when the connection ends. Kept only if there
@@ -76,10 +77,11 @@ struct cn_conn {
 	struct cn_share *_Atomic share; /* NULL unless it has lived through a fork */
 	uint64_t
 		handed; /* CN_MATCHED: bytes given to the socket that the session did not make: plain text before it, our alert */
-	uint64_t produced; /* CN_MATCHED: ciphertext that the session has made, as last seen */
-	uint64_t goodbye;  /* bytes given to the socket, goodbye included, if all before the goodbye was
+	uint64_t produced;   /* CN_MATCHED: ciphertext that the session has made, as last seen */
+	const void *counter; /* CN_MATCHED: what has counted it, as in struct cn_tls_state */
+	uint64_t goodbye;    /* bytes given to the socket, goodbye included, if all before the goodbye was
 			     acknowledged by then; else 0 */
-	int fd, read_fd;   /* the descriptors the session writes to and reads from; -1: none */
+	int fd, read_fd;     /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;

@@ -44,10 +44,12 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 
 	if (session && !thread_inside) {
 		conn->tls->ops->look(conn->tls, session, &state);
-		if (cn_conn_has(conn, CN_MATCHED))
+		if (cn_conn_has(conn, CN_MATCHED) && state.counter != conn->counter)
+			state.unsupported = true; /* by another BIO, which counts from 0 */
+		else if (cn_conn_has(conn, CN_MATCHED))
 			conn->produced = state.produced;
 		else
-			state.unsupported |= !state.plain || !cn_follow(conn, state.fd);
+			state.unsupported |= !state.plain || (!cn_follow(conn, state.fd) && conn->fd >= 0);
 		/* SSL_set_shutdown(SENT | RECEIVED) by hand asks for the same as a quiet shutdown. SENT alone only keeps the
 		 * session resumable (CPython). */
 		state.quiet |= state.sent && state.received &&
@@ -72,7 +74,9 @@ static int64_t held(const struct cn_conn *conn, const struct cn_socket *socket, 
 {
 	int64_t surplus = surplus_of(conn, socket);
 
-	return surplus < 0 ? -surplus : facts->held && !socket->write_shut ? -1 : 0;
+	if (surplus < 0)
+		return -surplus;
+	return (facts->held && !socket->write_shut) || (facts->session_gone && facts->write_pending) ? -1 : 0;
 }
 
 static int exit_status;
@@ -141,7 +145,8 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
-		.held = (state.held && !pending) || socket->write_shut || surplus != 0,
+		.held = (state.held && !pending) || socket->write_shut || surplus != 0 ||
+			cn_conn_has(conn, CN_EARLY),
 		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
@@ -260,6 +265,10 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
 	facts = gather(conn, fd, number, &socket, cause, thread_inside, status);
+	/* What a buffer above the socket holds goes with the session. */
+	if (cause == CN_CAUSE_FREE && facts.held && !socket.write_shut &&
+	    !cn_conn_has(conn, CN_MATCHED | CN_EARLY))
+		cn_conn_note(conn, CN_WRITE_PENDING);
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
@@ -353,6 +362,7 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 {
+	int read_fd, fd = -1;
 	bool bound, claimed;
 	void *session;
 
@@ -363,13 +373,14 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 	session = atomic_load(&conn->session);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
 	if (!bound && claimed && session) {
-		int read_fd, fd;
-
 		conn->tls->ops->descriptors(conn->tls, session, &read_fd, &fd);
 		bound = fd >= 0 && cn_follow(conn, fd) && cn_conn_at(fd) == conn;
+		/* Tried beside another session, on that one's socket. */
+		if (cn_conn_has(conn, CN_ESTABLISHED) || !conn->cookie)
+			fd = -1;
 	}
 	/* With a descriptor the record waits for its end; without one, this is the end. */
-	end(conn, bound ? conn->fd : -1, cause, !claimed, 0, !bound);
+	end(conn, bound ? conn->fd : fd, cause, !claimed, 0, !bound);
 	/* Untie the session while the connection is claimed: another thread may be about to close the descriptor. */
 	session = atomic_load(&conn->session);
 	if (session && conn->tls->ops->set_conn(conn->tls, session, NULL))

@@ -38,6 +38,14 @@ static void found_socket(struct cn_conn *conn, void *session)
 	cn_conn_seek_over(conn);
 }
 
+/* Another session lives on that socket: it keeps it as long as this one, tried beside it, has no handshake to show. */
+static bool is_taken(const struct cn_conn *there, const struct cn_conn *conn, uint64_t cookie)
+{
+	return !cn_conn_has(conn, CN_ESTABLISHED) && there && there != conn && there->cookie == cookie &&
+	       there->process == cn_process() && atomic_load(&there->session) &&
+	       cn_conn_has(there, CN_ESTABLISHED) && !cn_conn_has(there, CN_RECORDED);
+}
+
 /* A session may be bound to another socket before its handshake is done (STARTTLS, reuse). */
 static void bind_session(struct cn_conn *conn, void *session)
 {
@@ -53,6 +61,12 @@ static void bind_session(struct cn_conn *conn, void *session)
 	cookie = cn_socket_cookie(fd);
 	if (!cookie)
 		return;
+	if (is_taken(cn_conn_at(fd), conn, cookie)) {
+		if (conn->cookie != cookie)
+			cn_event_label(conn, fd);
+		conn->cookie = cookie;
+		return;
+	}
 	cn_end_replaced(fd, conn);
 	cn_conn_bind(conn, fd, read_fd, cookie);
 	cn_event_label(conn, fd);
@@ -183,20 +197,27 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 	cn_guard_leave(guard);
 }
 
-static void note_established(struct cn_conn *conn, void *session, int ret)
+/* `wrote`: the call was a write. Before the handshake is done that is early data, which the server may refuse. Then it has to
+ * be written again (RFC 8446 4.2.10). */
+static void note_established(struct cn_conn *conn, void *session, int ret, bool wrote)
 {
 	struct cn_guard guard = cn_guard_enter();
 	struct cn_tls_state state;
 
 	conn->tls->ops->look(conn->tls, session, &state);
-	if (state.established && cn_conn_has(conn, CN_SEEKING))
-		found_socket(conn, session);
-	else if (state.established && conn->fd < 0) /* BIO_s_connect opens its socket during the handshake */
-		bind_session(conn, session);
 	if (state.established) {
 		cn_conn_note(conn, CN_ESTABLISHED);
+		if (cn_conn_has(conn, CN_EARLY) && !conn->tls->ops->early_refused(conn->tls, session))
+			atomic_fetch_and(&conn->facts, ~(uint32_t)CN_EARLY);
+		conn->counter = state.counter;
+		if (cn_conn_has(conn, CN_SEEKING))
+			found_socket(conn, session);
+		else if (conn->fd < 0) /* BIO_s_connect opens its socket late; or another session had it */
+			bind_session(conn, session);
 		cn_event_established(conn, &state);
 		cn_event_moved(conn, "handshake", ret, NULL, 0);
+	} else if (wrote && conn->tls->ops->early_refused) {
+		cn_conn_note(conn, CN_EARLY);
 	}
 	cn_guard_leave(guard);
 }
@@ -209,9 +230,10 @@ void cn_session_told(struct cn_conn *conn, void *session, bool ok, int ret, size
 				  : length                           ? "write"
 								     : "read");
 	else /* After a fatal alert no call succeeds. So after a success, an earlier error was not fatal. */
-		atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_FATAL | (length ? CN_WRITE_PENDING : 0U)));
+		atomic_fetch_and(&conn->facts,
+				 ~(uint32_t)(CN_FATAL | (length ? CN_WRITE_PENDING | CN_EARLY : 0U)));
 	if ((ok || cn_conn_has(conn, CN_SEEKING)) && !cn_conn_has(conn, CN_ESTABLISHED))
-		note_established(conn, session, ret);
+		note_established(conn, session, ret, ok && length);
 	if (conn->share)
 		cn_share_speak(conn->share);
 }

@@ -62,7 +62,7 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 static inline void cn_session_left(struct cn_conn *conn, void *session, bool ok, int ret, size_t length)
 {
 	if (__builtin_expect(!ok || conn->share || !cn_conn_has(conn, CN_ESTABLISHED) ||
-				     cn_conn_has(conn, CN_WRITE_PENDING | CN_FATAL),
+				     cn_conn_has(conn, CN_WRITE_PENDING | CN_FATAL | CN_EARLY),
 			     0))
 		cn_session_told(conn, session, ok, ret, length);
 }

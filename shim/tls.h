@@ -26,17 +26,18 @@ enum cn_outcome {
 };
 
 struct cn_tls_state {
-	bool unsupported;  /* QUIC, DTLS, kTLS, asynchronous jobs, SSL_set_session(NULL) */
-	bool quic;         /* whose end is no close_notify */
-	bool plain;        /* what it writes goes straight into a socket */
-	int fd;            /* that socket; -1: not known */
-	bool established;  /* handshake finished and none running */
-	bool quiet;        /* quiet shutdown is set */
-	bool sent;         /* close_notify is marked as sent; by hand, perhaps, or it could not be */
-	bool received;     /* the peer's as come; by hand, perhaps, or it was a bare EOF */
-	bool unread;       /* bytes of the peer's wait in the session */
-	bool held;         /* ciphertext waits in a buffer above the socket; known only if plain */
-	uint64_t produced; /* bytes of ciphertext given to the write BIO so far */
+	bool unsupported;    /* QUIC, DTLS, kTLS, asynchronous jobs, SSL_set_session(NULL) */
+	bool quic;           /* whose end is no close_notify */
+	bool plain;          /* what it writes goes straight into a socket */
+	int fd;              /* that socket; -1: not known */
+	bool established;    /* handshake finished and none running */
+	bool quiet;          /* quiet shutdown is set */
+	bool sent;           /* close_notify is marked as sent; by hand, perhaps, or it could not be */
+	bool received;       /* the peer's as come; by hand, perhaps, or it was a bare EOF */
+	bool unread;         /* bytes of the peer's wait in the session */
+	bool held;           /* ciphertext waits in a buffer above the socket; known only if plain */
+	uint64_t produced;   /* bytes of ciphertext given to the write BIO so far */
+	const void *counter; /* which counts them: that BIO */
 	uint64_t
 		consumed; /* and taken from what lies between socket and session, where something does; else 0 */
 	bool server;
@@ -71,6 +72,8 @@ struct cn_tls_ops {
 	bool (*set_conn)(struct cn_tls *tls, void *session, struct cn_conn *conn);
 	/* Classifies a call that returned failure; leaves the error queue alone. */
 	enum cn_outcome (*outcome)(struct cn_tls *tls, void *session, int ret);
+	/* True if early data was sent and the server did not take it. NULL: the library's early data is not known here. */
+	bool (*early_refused)(struct cn_tls *tls, void *session);
 	/* The library's word for how a call ended; NULL if it succeeded. */
 	const char *(*error_word)(struct cn_tls *tls, void *session, int ret);
 	/* Encrypts close_notify into memory: no I/O, no signal, error queue as found. False: nothing may be

@@ -87,7 +87,8 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	MAY(bio_callback_ex *, BIO_get_callback_ex, (const BIO *))                                           \
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(SSL *, SSL_get0_connection, (SSL *))                                                             \
-	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))
+	MAY(int, SSL_SESSION_is_resumable, (const SSL_SESSION *))                                            \
+	NEED(int, SSL_get_early_data_status, (const SSL *))
 
 enum own_bio { OWN_SOCKET, OWN_FD, OWN_CONNECT, OWN_BUFFER, OWN_MEMORY, OWN_SSL, OWN_NULL, OWN_BIOS };
 
@@ -121,6 +122,7 @@ enum {
 	REASON_MASK = 0xfff,
 	LIBRARY_SSL = 20,
 	EX_INDEX_SSL = 0,
+	EARLY_DATA_REJECTED = 1,
 	BIO_RESET = 1,
 	BIO_EOF = 2,
 	BIO_INFO = 3,
@@ -273,6 +275,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->plain = socket;
 	state->fd = socket ? (int)ask(o, socket, BIO_GET_FD) : -1;
 	state->produced = wbio ? o->BIO_number_written(wbio) : 0;
+	state->counter = wbio;
 	state->consumed = rbio && !is_socket(o, rbio) ? o->BIO_number_read(rbio) : 0;
 	state->unsupported = !wbio || o->SSL_is_dtls(session) || quic ||
 			     (o->SSL_ctrl(session, CTRL_MODE, 0, NULL) & MODE_ASYNC) ||
@@ -303,6 +306,13 @@ static bool hello_random(struct cn_tls *tls, void *session, unsigned char random
 						  : o->SSL_get_client_random(session, random, CN_RANDOM);
 
 	return length == CN_RANDOM && memcmp(random, none, CN_RANDOM) != 0;
+}
+
+static bool early_refused(struct cn_tls *tls, void *session)
+{
+	struct openssl *o = of(tls);
+
+	return !o->SSL_is_server(session) && o->SSL_get_early_data_status(session) == EARLY_DATA_REJECTED;
 }
 
 static bool would_block(struct openssl *o, SSL *ssl)
@@ -740,6 +750,7 @@ static const struct cn_tls_ops ops = {
 	.hello_random = hello_random,
 	.set_conn = set_conn,
 	.outcome = outcome,
+	.early_refused = early_refused,
 	.error_word = error_word,
 	.seal = seal,
 	.unseal = unseal,

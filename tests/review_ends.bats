@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Ends that were gone over a second time: what a session leaves to another on the same socket, what a buffer or a refused server
+# keeps of what was written, and what the record can know.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+setup() {
+	JUDGE_ARGS=(--silent-end)
+	LOG=$BATS_TEST_TMPDIR/log
+	export CLOSENOTIFY_LOG=json:$LOG
+}
+
+# in_record KEY...: of the last connection that ended.
+in_record() {
+	jq -sr '[.[] | select(.event == "end")] | .[-1] | [.[$ARGS.positional[]] | tostring] | join(" ")' "$LOG" --args "$@"
+}
+
+@test "second_session_freed: a session tried beside another takes nothing from it" {
+	local how tls second
+	for how in free close both last; do
+		second=not_established
+		[ "$how" != both ] || second=not_covered # its socket is closed by then
+		for tls in 1.2 1.3; do
+			play '' client "$tls" second_session_freed 1000 "$how"
+			assert_equal "$(verdict_of "$RESULT")" truncated
+			rm -f "$LOG"
+			play "$SHIM" client "$tls" second_session_freed 1000 "$how"
+			assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT")" 'closed 1'
+			assert_equal "$(jq -sr 'map(.verdict) | sort | join(" ")' "$LOG")" "$second repaired"
+		done
+	done
+}
+
+@test "early_data_rejected: what the server refused and was not sent again is no whole stream" {
+	local how
+	JUDGE_ARGS=(--connections 2 --tickets 2)
+	for how in lost resent; do
+		play '' client 1.3 early_data_rejected 1000 "$how"
+		assert_regex "$(verdict_of "$RESULT")" '^(truncated|reset)$' # whether the tickets had come is chance
+		rm -f "$LOG"
+		play "$SHIM" client 1.3 early_data_rejected 1000 "$how"
+		if [ "$how" = resent ]; then
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $(in_record verdict)" 'closed 1000 repaired'
+		else
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $(in_record verdict fault)" \
+				'truncated 0 truncated_by_us write_abandoned'
+		fi
+	done
+}
+
+@test "filter_pushed: another BIO after the handshake; only OpenSSL's own buffers are written behind" {
+	local how verdict said
+	while read -r how verdict said; do
+		play '' client 1.3 filter_pushed 1000 "$how"
+		assert_equal "$(verdict_of "$RESULT")" truncated
+		rm -f "$LOG"
+		play "$SHIM" client 1.3 filter_pushed 1000 "$how"
+		assert_equal "$(verdict_of "$RESULT") $(in_record verdict fault reason held)" "$verdict $said"
+		[ "$how" = held ] || assert_equal "$(field bytes "$RESULT")" 1000
+	done <<-'END'
+		filter truncated not_covered none unsupported 0
+		below truncated not_covered none unsupported 0
+		buffer closed repaired close_without_shutdown repaired 0
+		held truncated truncated_by_us write_abandoned truncated_by_us null
+		memory truncated not_covered none unsupported null
+	END
+}
+
+@test "a goodbye that a buffer takes after the program's own FIN has reached nobody" {
+	local mode
+	for mode in observe fix; do
+		rm -f "$LOG"
+		RUDE=$BUILD/tests CLOSENOTIFY_MODE=$mode play "$SHIM" client 1.2 party 5 buffer - W2SC
+		[ "$mode" = fix ] || assert_equal "$(verdict_of "$RESULT") $(in_record verdict our_end)" 'truncated truncated_by_us fin'
+		[ "$mode" = observe ] || assert_equal "$(verdict_of "$RESULT") $(in_record verdict our_end)" 'closed repaired close_notify'
+		assert_equal "$(in_record fault)" close_without_shutdown
+	done
+}
+
+@test "exit(256): the parent sees 0, but it is the status of a child that failed, handed on" {
+	RUDE=$BUILD/tests play "$SHIM" client 1.3 plain_client 100 X256
+	assert_equal "$STATUS $(verdict_of "$RESULT") $(in_record reason)" '0 truncated unclean_exit'
+}
+
+@test "what the kernel holds at the close is told as not acknowledged; a reset after that is not known" {
+	JUDGE_ARGS=(--rcvbuf 4096 --read-pause-ms 5 --first rst --first-after 30000)
+	play "$SHIM" client 1.3 close_only 150000
+	assert_equal "$(verdict_of "$RESULT") $(in_record verdict delivery)" 'open repaired kernel'
+	[ "$(in_record unacknowledged)" -gt 0 ]
+	[ "$(field bytes "$RESULT")" -lt 150000 ]
+}
