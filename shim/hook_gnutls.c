@@ -132,7 +132,8 @@ static void note_reading(const struct call *call, long ret)
 	struct cn_gnutls *g = call->g;
 
 	if (g && g->reauth_within_read)
-		note_busy(g, CN_GNUTLS_REAUTH, is_again(ret) && !cn_gnutls_reads(g));
+		note_busy(g, CN_GNUTLS_REAUTH,
+			  is_again(ret) && (!cn_gnutls_reads(g) || cn_gnutls_shakes_hands(g)));
 }
 
 SHELL(ssize_t, gnutls_record_recv, (gnutls_session_t session, void *bytes, size_t length),
@@ -157,8 +158,9 @@ SHELL(int, gnutls_handshake, (gnutls_session_t session), (session), true, ret ==
 /* By this a server asks the client for a handshake. */
 SHELL(int, gnutls_rehandshake, (gnutls_session_t session), (session), true, ret == 0, 0,
       if (ret == 0 || is_again(ret)) note_busy(call.g, CN_GNUTLS_HANDSHAKE, true))
+/* A server whose client's bytes come before the answer is to read them, and to call it again. */
 SHELL(int, gnutls_reauth, (gnutls_session_t session, unsigned int flags), (session, flags), true, ret == 0, 0,
-      note_busy(call.g, CN_GNUTLS_REAUTH, is_again(ret)))
+      note_busy(call.g, CN_GNUTLS_REAUTH, is_again(ret) || ret == CN_GNUTLS_E_GOT_APPLICATION_DATA))
 /* After E_AGAIN an alert would go out under the old key. */
 SHELL(int, gnutls_session_key_update, (gnutls_session_t session, unsigned int flags), (session, flags), true,
       ret == 0, 0, note_busy(call.g, CN_GNUTLS_KEY_UPDATE, is_again(ret)))

@@ -34,6 +34,8 @@ typedef struct {
 	NEED(const char *, gnutls_strerror_name, (int))                                                      \
 	NEED(int, gnutls_server_name_get,                                                                    \
 	     (gnutls_session_t, void *, size_t *, unsigned int *, unsigned int))                             \
+	NEED(unsigned int, gnutls_handshake_get_last_in, (gnutls_session_t))                                 \
+	NEED(unsigned int, gnutls_handshake_get_last_out, (gnutls_session_t))                                \
 	MAY(unsigned int, gnutls_transport_is_ktls_enabled, (gnutls_session_t))
 
 struct gnutls {
@@ -55,6 +57,8 @@ enum {
 	AL_WARNING = 1,
 	A_CLOSE_NOTIFY = 0,
 	NAME_DNS = 1,
+	TLS_1_2 = 4,
+	FINISHED = 20,
 	WRITING = 1, /* gnutls_record_get_direction */
 };
 
@@ -191,7 +195,7 @@ int cn_gnutls_init(struct cn_tls *tls, gnutls_session_t *session, unsigned int f
 	g->own = made.own;
 	g->server = flags & SERVER;
 	g->datagram = flags & DATAGRAM;
-	g->reauth_within_read = flags & AUTO_REAUTH;
+	g->reauth_within_read = !g->server && flags & AUTO_REAUTH;
 	atomic_store_explicit(&g->session, *session, memory_order_release);
 	return ret;
 }
@@ -500,6 +504,15 @@ static const char *error_word(struct cn_tls *tls, void *session, int ret)
 bool cn_gnutls_reads(struct cn_gnutls *g)
 {
 	return of(g->tls)->gnutls_record_get_direction(g->session) != WRITING;
+}
+
+bool cn_gnutls_shakes_hands(struct cn_gnutls *g)
+{
+	struct gnutls *o = of(g->tls);
+
+	return o->gnutls_protocol_get_version(g->session) <= TLS_1_2 &&
+	       (o->gnutls_handshake_get_last_out(g->session) != FINISHED ||
+		o->gnutls_handshake_get_last_in(g->session) != FINISHED);
 }
 
 /* --- the goodbye, into memory --- */

@@ -95,6 +95,9 @@ void cn_gnutls_set_push(struct cn_gnutls *g, gnutls_push_func push, gnutls_vec_p
 /* After E_AGAIN: the session waits to read, so nothing is left to be written. */
 bool cn_gnutls_reads(struct cn_gnutls *g);
 
+/* TLS 1.2: another handshake, of which the program knows nothing (GNUTLS_AUTO_REAUTH), has begun and is not over. */
+bool cn_gnutls_shakes_hands(struct cn_gnutls *g);
+
 /* CLOSENOTIFY_WAIT_MS: after the program's gnutls_bye(how) has returned `ret`, waits at most `wait_ms` for the peer's
  * close_notify. Returns what gnutls_bye would; `heard`: close_notify has come. */
 int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard);
@@ -103,6 +106,7 @@ enum {
 	CN_GNUTLS_E_INVALID_SESSION = -10,
 	CN_GNUTLS_E_FATAL_ALERT = -12,
 	CN_GNUTLS_E_AGAIN = -28,
+	CN_GNUTLS_E_GOT_APPLICATION_DATA = -38,
 	CN_GNUTLS_E_INVALID_REQUEST = -50,
 	CN_GNUTLS_E_INTERRUPTED = -52,
 	CN_GNUTLS_E_PUSH = -53,

@@ -175,7 +175,7 @@ compile_agreement() {
 			done
 		printf '_Static_assert(%s, "");\n' 'GNUTLS_SERVER == 1' 'GNUTLS_DATAGRAM == 1 << 2' 'GNUTLS_NAME_DNS == 1' \
 			'GNUTLS_SHUT_RDWR == 0' 'GNUTLS_SHUT_WR == 1' 'GNUTLS_AL_WARNING == 1' 'GNUTLS_AL_FATAL == 2' \
-			'GNUTLS_A_CLOSE_NOTIFY == 0' 'GNUTLS_SSL3 == 1' 'GNUTLS_TLS1_3 == 5' 'GNUTLS_AUTO_REAUTH == 1 << 19'
+			'GNUTLS_A_CLOSE_NOTIFY == 0' 'GNUTLS_SSL3 == 1' 'GNUTLS_TLS1_2 == 4' 'GNUTLS_TLS1_3 == 5' 'GNUTLS_HANDSHAKE_FINISHED == 20' 'GNUTLS_AUTO_REAUTH == 1 << 19'
 	} >numbers.c
 	assert [ "$(grep -c _E_ numbers.c)" -ge 9 ]
 	cc -std=gnu11 -D_GNU_SOURCE -fsyntax-only numbers.c
