@@ -76,7 +76,7 @@ setup_file() {
 
 	root=$("$SYSROOT" path host:i386)
 	if [ "$(uname -m)" = x86_64 ] && have i386 i386_root "$root"; then
-		i386="gcc -m32 --sysroot=$root -B$(echo "$root"/usr/lib/gcc/i686-linux-gnu/*)"
+		i386=$("$SYSROOT" compiler host:i386)
 		i386+=" -Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,--disable-new-dtags,-rpath,$root/usr/lib/i386-linux-gnu"
 		echo "$i386" >"$PORTS/i386.compiler"
 		have i386.build make_alone 32 BUILD="$BUILD" CC32="$i386" && have i386.programs make_port "$I386" "$i386" "${targets[@]}"
@@ -86,7 +86,7 @@ setup_file() {
 
 	root=$("$SYSROOT" path host:arm64)
 	if have arm64 arm64_root; then
-		arm64="clang --target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld -Wno-unused-command-line-argument"
+		arm64=$("$SYSROOT" compiler host:arm64)
 		have arm64.build make_port "$PORTS/arm64" "$arm64" libclosenotify.so libclosenotify-deep.so "${targets[@]}"
 		! have arm64-gcc "$SYSROOT" add -q host gcc-aarch64-linux-gnu || have arm64-gcc.build arm64_gcc "$root"
 		qemu --version >/dev/null
