@@ -269,6 +269,7 @@ void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie)
 	conn->read_fd = read_fd;
 	conn->cookie = cookie;
 	conn->goodbye = 0;
+	atomic_fetch_and(&conn->facts, ~(uint32_t)CN_LINGER_OFF);
 	conn->process = cn_process();
 	conn->raw_forks = cn_raw_forks();
 	if (fd >= 0)

@@ -48,6 +48,7 @@ enum cn_fact {
 	CN_EOF_TAKEN = 1 << 27,      /* the library has taken a bare EOF for close_notify */
 	CN_INPUT_SHUT = 1 << 28,     /* by the program's shutdown(): from our FIN on, what comes in resets */
 	CN_EARLY = 1 << 29, /* early data was written, and nothing after the handshake if it was refused */
+	CN_LINGER_OFF = 1 << 30, /* its socket's SO_LINGER was, and no hook has seen it set since */
 };
 
 /* What the log needs of a connection, and what can't be found out any more when the connection ends. Kept only if there

@@ -198,6 +198,8 @@ static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
 /* At the last close: what is only asked now, because it takes the socket's error (SO_ERROR) or is for the log. */
 static void look_closer(struct cn_conn *conn, int fd, struct cn_socket *socket)
 {
+	if (!conn->label) /* only a log asks */
+		return;
 	if (socket->reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) && !cn_socket_error(fd)) {
 		if (cn_conn_has(conn,
 				CN_FIN_SENT)) /* both sides sent FIN, and the socket has gone to TIME_WAIT */
@@ -208,10 +210,8 @@ static void look_closer(struct cn_conn *conn, int fd, struct cn_socket *socket)
 				CN_TRUNCATED)) /* OpenSSL drops the error of a reset that meets its tickets */
 			cn_conn_note(conn, CN_RESET_IN_DOUBT);
 	}
-	if (conn->label) { /* only a log asks */
-		socket->unread = cn_socket_unread(fd);
-		socket->unsent = cn_socket_unacked(fd);
-	}
+	socket->unread = cn_socket_unread(fd);
+	socket->unsent = cn_socket_unacked(fd);
 }
 
 /* The program has sent FIN, so the rest of our alert, which the socket could not take, can't follow: the peer hears no goodbye. */
@@ -219,6 +219,23 @@ static void forget_goodbye(struct cn_conn *conn)
 {
 	conn->rest_length = 0;
 	atomic_fetch_and(&conn->facts, ~(uint32_t)(CN_SAID_BY_SHIM | CN_TRIED));
+}
+
+/* What close() will do. Who else has the socket may set it unseen. */
+static void ask_linger(struct cn_conn *conn, int fd, struct cn_socket *socket)
+{
+	if (cn_conn_has(conn, CN_LINGER_OFF) && !conn->share && !cn_conn_has(conn, CN_HANDED_OVER))
+		return;
+	cn_socket_ask_linger(fd, socket);
+	if (!socket->abort_on_close && socket->wait_s == 0)
+		cn_conn_note(conn, CN_LINGER_OFF);
+}
+
+/* Without a record, whether the program wants RST matters no more: the connection is gone, or the program has sent goodbye and FIN itself,
+ * so that only bytes at risk are left to care for. */
+static bool abort_is_late(const struct cn_conn *conn, const struct cn_socket *socket, bool last)
+{
+	return last && !conn->label && (socket->reset || (socket->write_shut && cn_conn_has(conn, CN_SAID)));
 }
 
 /* In a process that does not own the connection, such as a child that only inherits it: no questions to library or kernel. */
@@ -244,6 +261,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	struct cn_plan plan = {0};
 	struct cn_share *share;
 	int copy, number = fd;
+	bool late;
 
 	if (!may_end(conn) && !conn->label) {
 		leave_alone(conn, cause, last);
@@ -258,8 +276,9 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		fd = copy;
 	if (fd >= 0)
 		cn_socket_look(fd, conn->cookie, &socket);
-	if (socket.open)
-		cn_socket_ask_linger(fd, &socket);
+	late = abort_is_late(conn, &socket, last);
+	if (socket.open && !late)
+		ask_linger(conn, fd, &socket);
 	if (last && socket.open)
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)
@@ -289,7 +308,10 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	share = conn->share;
 	if (done.alert_sent && share)
 		atomic_store(&share->said, true);
-	if (done.at_risk || done.talking || (plan.half_close && conn->rest_length))
+	if (late && (done.at_risk || done.talking))
+		ask_linger(conn, fd, &socket);
+	if ((done.at_risk || done.talking || (plan.half_close && conn->rest_length)) &&
+	    !(late && socket.abort_on_close))
 		done.delivery = cn_outlive(conn, fd, cause, &socket, &done);
 	if (last && conn->rest_length && done.delivery != CN_DELIVERY_BACKGROUND)
 		forget_goodbye(conn);
@@ -397,7 +419,7 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 	if (!conn || conn == by || !conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
 		return;
 	if (cn_conn_claim(conn)) {
-		if (!atomic_load(&conn->session) || !cn_bound_socket(conn, -1).open)
+		if (!atomic_load(&conn->session) || !cn_bound_socket(conn, -1, false).open)
 			end(conn, fd, CN_CAUSE_REUSE, false, 0, true);
 		cn_conn_release(conn);
 	}
@@ -430,13 +452,14 @@ void cn_end_process(int status, bool flushes)
 	cn_event_summary();
 }
 
-struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy)
+struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp)
 {
 	const struct cn_conn *there = conn->fd >= 0 ? cn_conn_at(conn->fd) : NULL;
 	struct cn_socket socket = {0};
 
 	/* Another session on the same socket counts too. */
 	if (there && there->cookie == conn->cookie)
-		cn_socket_look(copy >= 0 ? copy : conn->fd, conn->cookie, &socket);
+		(tcp ? cn_socket_look : cn_socket_identify)(copy >= 0 ? copy : conn->fd, conn->cookie,
+							    &socket);
 	return socket;
 }

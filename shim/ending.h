@@ -40,7 +40,8 @@ bool cn_follow(struct cn_conn *conn, int fd);
  * -1 if none is needed or possible. */
 int cn_hold_socket(const struct cn_conn *conn);
 
-/* Looks at the session's socket, by its descriptor or by `copy` (-1: none). Not open if that is not the socket it was bound to. */
-struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy);
+/* Looks at the session's socket, by its descriptor or by `copy` (-1: none). Not open if that is not the socket it was bound to. `tcp`: asks for the
+ * state of TCP too, by one more system call. */
+struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp);
 
 #endif

@@ -93,11 +93,15 @@ static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *
 /* A server that answers before it has read the whole request: the rest comes after close() and is answered by RST. Then the
  * client's write fails, and many clients do not read the answer any more. Nobody knows whether more will come. A server that
  * says goodbye itself is trusted to know, unless input is unread. */
-static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before, bool heard)
+static bool may_be_talking(const struct cn_conn *conn, const struct cn_socket *before)
 {
 	return cn_conn_has(conn, CN_SERVER) && before->tcp && !before->reset && !before->peer_shut &&
-	       !cn_conn_has(conn, CN_PEER_CLOSED | CN_INPUT_SHUT) &&
-	       (heard || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
+	       !cn_conn_has(conn, CN_PEER_CLOSED | CN_INPUT_SHUT);
+}
+
+static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before, bool heard)
+{
+	return may_be_talking(conn, before) && (heard || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
 }
 
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
@@ -115,13 +119,15 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
 	if (plan->half_close && !conn->rest_length) /* with a rest, FIN is sent after it */
-		done.half_closed = socket->write_shut || shutdown(fd, SHUT_WR) == 0;
-	/* close() with unread input makes the kernel send RST and drop the send queue. */
-	if (plan->drain) {
+		done.half_closed = socket->write_shut || (!socket->reset && shutdown(fd, SHUT_WR) == 0);
+	if (plan->drain || plan->refuse_input)
+		done.at_risk = at_risk(conn, fd, socket);
+	/* close() with unread input makes the kernel send RST and drop the send queue. One that is gone sends nothing, and where bytes are at risk the
+	 * input is read when no more can come. */
+	if (plan->drain && (conn->label || !socket->reset) &&
+	    (!done.at_risk || may_be_talking(conn, socket))) {
 		done.drained = cn_socket_drain(fd, socket->tcp, &done.heard);
 		done.talking = plan->half_close && is_talking(conn, socket, done.heard);
 	}
-	if (plan->drain || plan->refuse_input)
-		done.at_risk = at_risk(conn, fd, socket);
 	return done;
 }

@@ -86,6 +86,16 @@ EXPORT int shutdown(int fd, int how)
 	return passes(fd) ? cn_libc_table.shutdown(fd, how) : watched_shutdown(fd, how, CALLER);
 }
 
+EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+	int ret = cn_libc()->setsockopt(fd, level, name, value, size);
+	struct cn_conn *conn;
+
+	if (__builtin_expect(level == SOL_SOCKET && name == SO_LINGER, 0) && (conn = cn_conn_at(fd)))
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_LINGER_OFF);
+	return ret;
+}
+
 /* After the call: `copy` is the new descriptor, a duplicate of `fd`. Duplicates of sockets are noted even before TLS begins on them: the
  * program may close one while it still uses the other. */
 static int copied(int fd, int copy)

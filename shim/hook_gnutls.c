@@ -256,7 +256,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 	if (known && plain && first)
 		transport.copy = cn_hold_socket(conn);
 	if (known)
-		socket = cn_bound_socket(conn, transport.copy);
+		socket = cn_bound_socket(conn, transport.copy, true);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown && plain;
 	over = cn_conn_has(conn, CN_SAID_BY_SHIM) && !gone;
 	stay->begun = first ? CN_TRIED : 0; /* never a second alert */

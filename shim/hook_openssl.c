@@ -195,7 +195,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	if (known && before.plain && !before.unsupported && writes)
 		copy = cn_hold_socket(conn);
 	if (known)
-		socket = cn_bound_socket(conn, copy);
+		socket = cn_bound_socket(conn, copy, writes);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown;
 	stay->begun = writes ? CN_TRIED : 0; /* never a second alert */
 	cn_guard_leave(guard);               /* the program's callbacks run in the real call */

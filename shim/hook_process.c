@@ -181,6 +181,8 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	for (int i = 0; i < 3; i++)
 		more[i] = va_arg(list, void *);
 	va_end(list);
+	if (flags & CLONE_VM && !(flags & CLONE_THREAD))
+		atomic_store(&cn_memory_lent, true);
 	if (forks)
 		cn_raw_fork_begins();
 	child = cn_libc()->clone(run, stack, flags, argument, more[0], more[1], more[2]);
@@ -279,7 +281,7 @@ __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBE
 	[SYS_close] = 1,         [SYS_close_range] = 1, [SYS_shutdown] = 1,     [SYS_exit_group] = 1,
 	[SYS_seccomp] = 1,       [SYS_clone] = 1,       [SYS_rt_sigaction] = 1, [SYS_clone3] = 1,
 	[SYS_epoll_create1] = 1, [SYS_unshare] = 1,     [SYS_dup] = 1,          [SYS_dup3] = 1,
-	[SYS_fcntl] = 1,         [SYS_sendmsg] = 1,     [SYS_prctl] = 1,
+	[SYS_fcntl] = 1,         [SYS_sendmsg] = 1,     [SYS_prctl] = 1,        [SYS_setsockopt] = 1,
 #ifdef SYS_dup2
 	[SYS_dup2] = 1,
 #endif
@@ -317,6 +319,8 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 		    b == F_DUPFD_CLOEXEC) /* others may block, and a thread may be cancelled in them */
 			return fcntl((int)a, (int)b, c);
 		break;
+	case SYS_setsockopt:
+		return setsockopt((int)a, (int)b, (int)c, (const void *)d, (socklen_t)e);
 	case SYS_prctl:
 		return prctl((int)a, b, c, d, e);
 	case SYS_unshare:
@@ -358,6 +362,15 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
  * be one that another thread writes. */
 __attribute__((visibility("hidden"), used)) long (*cn_real_syscall)(long number, ...);
 #ifdef __x86_64__ /* the seventh argument is on the stack */
+typedef pid_t vfork_call(void);
+__attribute__((visibility("hidden"), used)) vfork_call *cn_real_vfork;
+__attribute__((visibility("hidden"), used)) vfork_call *cn_find_vfork(void);
+
+__attribute__((visibility("hidden"), used)) vfork_call *cn_find_vfork(void)
+{
+	return cn_real_vfork = cn_libc()->vfork;
+}
+
 __asm__(".pushsection .text\n"
 	".globl syscall\n"
 	".type syscall, @function\n"
@@ -373,6 +386,21 @@ __asm__(".pushsection .text\n"
 	"	jne cn_by_number\n"
 	"1:	jmp *%r11\n"
 	".size syscall, . - syscall\n"
+	/* Its child returns to the caller first, and uses the stack again. So this leaves by a jump as well. */
+	".globl vfork\n"
+	".type vfork, @function\n"
+	"vfork:\n"
+	"	endbr64\n"
+	"	movb $1, cn_memory_lent(%rip)\n"
+	"	mov cn_real_vfork(%rip), %r11\n"
+	"	test %r11, %r11\n"
+	"	jnz 1f\n"
+	"	sub $8, %rsp\n"
+	"	call cn_find_vfork\n"
+	"	add $8, %rsp\n"
+	"	mov %rax, %r11\n"
+	"1:	jmp *%r11\n"
+	".size vfork, . - vfork\n"
 	".popsection\n");
 #else /* in registers, all seven; the name stands in quotes because unistd.h declares it variadic */
 EXPORT long cn_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");

@@ -119,7 +119,8 @@ static uint64_t handed_to(int fd, struct tcp_info *info, socklen_t length, bool 
 	int unacked;
 
 	if (length >= offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info->tcpi_bytes_retrans))
-		return info->tcpi_bytes_sent - info->tcpi_bytes_retrans + info->tcpi_notsent_bytes;
+		return info->tcpi_bytes_sent - info->tcpi_bytes_retrans + info->tcpi_notsent_bytes -
+		       (fin && info->tcpi_notsent_bytes > 0);
 	do {
 		acked = info->tcpi_bytes_acked;
 		unacked = cn_socket_unacked(fd);
@@ -152,13 +153,18 @@ bool cn_socket_handed(int fd, uint64_t *bytes)
 	return socket.tcp;
 }
 
-void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
+void cn_socket_identify(int fd, uint64_t cookie, struct cn_socket *out)
 {
 	uint64_t found = ask_cookie(fd);
 
 	*out = (struct cn_socket){.open = found && found == cookie,
 				  .unknown = found ? (found ^ cookie) & BY_INODE /* one is an inode */
 						   : errno != EBADF && errno != ENOTSOCK};
+}
+
+void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out)
+{
+	cn_socket_identify(fd, cookie, out);
 	if (out->open)
 		look_at_tcp(fd, out);
 }

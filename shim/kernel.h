@@ -33,7 +33,10 @@ bool cn_socket_is(int fd, uint64_t cookie);
 /* How many bytes a TCP socket was given so far, counted as in struct cn_socket; false if the kernel can't tell. */
 bool cn_socket_handed(int fd, uint64_t *bytes);
 
-/* Looks at fd, which should be the socket `cookie`. */
+/* Whether fd is the socket `cookie`: `open` and `unknown`. */
+void cn_socket_identify(int fd, uint64_t cookie, struct cn_socket *out);
+
+/* The same, and what TCP knows of it. */
 void cn_socket_look(int fd, uint64_t cookie, struct cn_socket *out);
 
 /* Sets abort_on_close and wait_s: what close() will do. */

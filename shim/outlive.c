@@ -47,24 +47,23 @@ static bool background_delivers(struct cn_conn *conn, int fd, bool talking)
 }
 
 enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
-			    const struct cn_farewell *done)
+			    struct cn_farewell *done)
 {
 	/* A descriptor that stays, a process that ends, a close() that the program wants to wait (SO_LINGER), a socket that
 	 * is shut for reading: none of them can be handed over. */
 	bool can_hand_over = cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT &&
 			     socket->wait_s == 0 && !cn_conn_has(conn, CN_INPUT_SHUT);
+	bool kernel;
 
 	if (can_hand_over && (done->talking || conn->rest_length) &&
 	    background_delivers(conn, fd, done->talking))
 		return CN_DELIVERY_BACKGROUND;
 	if (!done->at_risk)
 		return CN_DELIVERY_NOTHING;
-	if (cn_kernel_delivers(conn, fd)) {
-		if (cause != CN_CAUSE_SHUTDOWN_BOTH)
-			cn_socket_drain(fd, true, NULL); /* what came in before the filter stood */
-		return CN_DELIVERY_KERNEL;
-	}
-	if (can_hand_over && background_delivers(conn, fd, false))
+	kernel = cn_kernel_delivers(conn, fd);
+	if (!kernel && can_hand_over && background_delivers(conn, fd, false))
 		return CN_DELIVERY_BACKGROUND;
-	return CN_DELIVERY_UNGUARDED;
+	if (cause != CN_CAUSE_SHUTDOWN_BOTH)
+		done->drained = cn_socket_drain(fd, true, NULL); /* what came in before the filter stood */
+	return kernel ? CN_DELIVERY_KERNEL : CN_DELIVERY_UNGUARDED;
 }

@@ -14,6 +14,6 @@ bool cn_kernel_delivers(struct cn_conn *conn, int fd);
  * says that it may not. Mostly the kernel does that, by a filter on the socket; a socket that must still be read, or takes a
  * rest of our alert, goes to the background thread. The caller has claimed the connection. errno is clobbered. */
 enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, const struct cn_socket *socket,
-			    const struct cn_farewell *done);
+			    struct cn_farewell *done);
 
 #endif

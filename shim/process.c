@@ -77,9 +77,16 @@ uint32_t cn_process_born(void)
 	return atomic_load_explicit(&cn_process_page->name, memory_order_relaxed);
 }
 
+#ifdef __x86_64__
+_Atomic bool cn_memory_lent;
+#else
+_Atomic bool cn_memory_lent = true; /* vfork has no hook there */
+#endif
+
 bool cn_process_is_real(void)
 {
-	return cn_process() && getpid() == cn_process_page->pid;
+	return cn_process() && (!atomic_load_explicit(&cn_memory_lent, memory_order_relaxed) ||
+				getpid() == cn_process_page->pid);
 }
 
 uint32_t cn_raw_forks(void)
@@ -809,11 +816,12 @@ void cn_processes_start(void (*before)(void), void (*child)(uint32_t parent))
 	static struct cn_process_page fallback;
 	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
 
-	if (page && madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
-		cn_process_page = page;
-	else
+	cn_process_page = page;
+	if (!page || madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK)) {
 		cn_process_page =
-			&fallback; /* then a raw clone looks like its parent, but cn_process_is_real() tells */
+			&fallback; /* then a raw clone looks like its parent, and is to be told apart as a vfork child is */
+		atomic_store(&cn_memory_lent, true);
+	}
 	family = map_shared(sizeof(*family));
 	before_each_fork = before;
 	in_each_child = child;

@@ -35,8 +35,13 @@ void cn_processes_start(void (*before)(void), void (*child)(uint32_t parent));
 /* A name for this process that changes with every fork, raw clone included; vfork children share their parent's. */
 static inline uint32_t cn_process(void);
 
-/* False in a vfork child, which runs in its parent's memory. One system call. */
+/* False in a vfork child, which runs in its parent's memory. Any thread, signal handlers too. One system call, and only where there has been such a
+ * child. */
 bool cn_process_is_real(void);
+
+/* A child runs in this memory, or may have (vfork; clone with CLONE_VM and without CLONE_THREAD). Never false again: nobody can tell when the
+ * last such child is gone. */
+extern _Atomic bool cn_memory_lent;
 
 /* Changes when a fork without atfork handlers may have copied this process's connections. A hooked call counts at once (the
  * hook calls begins before it, and over after it in parent and child), any other when the child first reaches a hook. */

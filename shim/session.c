@@ -131,7 +131,7 @@ static bool is_end(enum cn_outcome outcome)
 /* The end of file was made by the program itself, by shutdown() of its reading side: the peer's FIN has not come. */
 static bool is_own_end(const struct cn_conn *conn)
 {
-	struct cn_socket socket = cn_bound_socket(conn, -1);
+	struct cn_socket socket = cn_bound_socket(conn, -1, true);
 
 	return socket.tcp && (conn->read_fd < 0 || conn->read_fd == conn->fd) && !socket.peer_shut &&
 	       !socket.reset;
