@@ -177,6 +177,18 @@ static void drop_copy(const int *copy)
 		cn_copy_over(*copy);
 }
 
+/* Writes without SIGPIPE. */
+static int say(struct cn_tls *tls, SSL *ssl, int copy, const struct cn_socket *socket,
+	       const struct cn_tls_state *before, size_t *put)
+{
+	int ret;
+
+	if (socket->open && !before->unsupported &&
+	    cn_openssl_shutdown_quietly(tls, ssl, copy, before->fd, &ret, put))
+		return ret;
+	return cn_openssl_shutdown(tls, ssl, copy);
+}
+
 static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -185,6 +197,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	struct cn_socket socket = {0};
 	int __attribute__((cleanup(drop_copy))) copy = -1;
 	bool known, gone, writes;
+	size_t put = 0;
 	int ret;
 
 	tls->ops->look(tls, ssl, &before);
@@ -209,15 +222,19 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 				      : 0; /* what it would return if the program itself had sent our alert */
 	else if (cn_config.mode == CN_MODE_FIX && before.plain &&
 		 (writes || cn_conn_has(conn, CN_WRITE_PENDING)))
-		ret = cn_openssl_shutdown(tls, ssl, copy);
+		ret = say(tls, ssl, copy, &socket, &before, &put);
 	else
 		ret = cn_openssl_real(tls)->SSL_shutdown(ssl);
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
 		ret = shutdown_both(tls, ssl, ret);
 	guard = cn_guard_enter();
 	stay->begun = 0;
-	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing)
-		cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
+	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing) {
+		if (put)
+			conn->goodbye = socket.handed + put;
+		else
+			cn_socket_handed(copy >= 0 ? copy : conn->fd, &conn->goodbye);
+	}
 	drop_copy(&copy);
 	copy = -1;
 	errno = guard.error;

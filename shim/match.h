@@ -14,7 +14,8 @@
 
 #define CN_RANDOM 32 /* bytes */
 
-/* How many handshakes are under way whose socket is not known. While it is 0, nobody looks at any write. */
+/* How many handshakes are under way whose socket is not known, and calls that write quietly (cn_quiet_fd). While it is 0, nobody looks at any
+ * write. */
 extern _Atomic uint32_t cn_seekers;
 
 /* Called before and after such a handshake. Any thread. */

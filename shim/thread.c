@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 __thread int cn_inside __attribute__((tls_model("initial-exec")));
+__thread int cn_quiet_fd __attribute__((tls_model("initial-exec")));
+__thread size_t cn_quiet_put __attribute__((tls_model("initial-exec")));
 
 struct masks {
 	uint64_t blocked, handled;

@@ -3,6 +3,7 @@
  * test compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs,
  * its error queue and the program's callbacks as they were. */
 #include "conn.h"
+#include "match.h"
 #include "object.h"
 #include "tls_openssl.h"
 
@@ -96,6 +97,7 @@ struct openssl {
 	struct cn_openssl library;   /* first: a struct cn_tls stands for it */
 	const char *names[OWN_BIOS]; /* of OpenSSL's own BIOs; NULL: not known */
 	int index;                   /* of our ex_data in every SSL */
+	bool quiet;                  /* its writes come by our hook */
 	BIO *_Atomic spare;          /* a memory BIO, NULL while a thread uses it */
 #define NEED(ret, name, params) ret(*name) params;
 #define MAY                     NEED
@@ -560,13 +562,18 @@ static void give_back(const struct held_write *write)
 	o->BIO_free(write->held);
 }
 
+static bool takes_copy(struct openssl *o, BIO *wbio, int fd)
+{
+	return fd >= 0 && is_socket(o, wbio) && !is_watched(o, wbio);
+}
+
 /* `fd`: a copy of the socket, to which this call writes; -1: the session's own. The read BIO stays in place: a call that writes
  * reads nothing, and SSL_get_fd goes on to name the program's descriptor. */
 static int shutdown_on(struct openssl *o, SSL *ssl, int fd)
 {
 	UNDONE_BY(give_back) struct held_write write = {.o = o, .ssl = ssl, .old = o->SSL_get_wbio(ssl)};
 
-	if (fd >= 0 && is_socket(o, write.old) && !is_watched(o, write.old))
+	if (takes_copy(o, write.old, fd))
 		write.held = o->BIO_new_socket(fd, 0);
 	if (write.held) {
 		/* After an unfinished write SSL_shutdown may write nothing; then the flags have to be the old ones. */
@@ -607,6 +614,61 @@ static int shutdown_without_signal(struct openssl *o, SSL *ssl, int fd)
 	return shutdown_on(o, ssl, fd);
 }
 
+struct quiet {
+	int outer;
+};
+
+static void quiet_over(const struct quiet *quiet)
+{
+	cn_quiet_fd = quiet->outer;
+	atomic_fetch_sub(&cn_seekers, 1);
+}
+
+static void quiet_begins(struct quiet *quiet, int fd)
+{
+	quiet->outer = cn_quiet_fd;
+	cn_quiet_fd = fd;
+	cn_quiet_put = 0;
+	atomic_fetch_add(&cn_seekers, 1);
+}
+
+/* Libcrypto's write() comes by our hook. It does not where the library was loaded with RTLD_DEEPBIND. */
+static bool writes_come_by(struct openssl *o)
+{
+	int error = errno;
+	BIO *nowhere = o->BIO_new_socket(-1, 0);
+	struct quiet quiet;
+	bool seen;
+
+	quiet_begins(&quiet, -1);
+	if (nowhere)
+		o->BIO_write(nowhere, "", 1);
+	seen = cn_quiet_fd == 0;
+	quiet_over(&quiet);
+	if (nowhere)
+		o->BIO_free(nowhere);
+	errno = error;
+	return seen;
+}
+
+static int shutdown_quietly(struct openssl *o, SSL *ssl, int copy, int fd)
+{
+	UNDONE_BY(quiet_over) struct quiet quiet;
+
+	quiet_begins(&quiet, fd + 1);
+	return shutdown_on(o, ssl, copy);
+}
+
+bool cn_openssl_shutdown_quietly(struct cn_tls *tls, SSL *ssl, int copy, int fd, int *ret, size_t *put)
+{
+	struct openssl *o = of(tls);
+
+	if (!o->quiet)
+		return false;
+	*ret = shutdown_quietly(o, ssl, copy, takes_copy(o, o->SSL_get_wbio(ssl), copy) ? copy : fd);
+	*put = cn_quiet_put;
+	return true;
+}
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd)
 {
 	struct sigaction action;
@@ -829,6 +891,8 @@ static struct cn_tls *prepare(const struct cn_object *home)
 #undef FIND
 	if (all)
 		learn_names(o);
+	if (all)
+		o->quiet = writes_come_by(o);
 	if (all)
 		o->index = o->CRYPTO_get_ex_new_index(EX_INDEX_SSL, 0, NULL, NULL, forget_copy, forget);
 	o->library.tls.usable = all && o->index > 0;

@@ -45,6 +45,10 @@ bool cn_openssl_is_part(struct cn_tls *tls, SSL *ssl, bool inside);
  * the descriptor itself. Any thread. */
 int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
 
+/* The same without a system call for the signal. False: that can't be had, and nothing was done. `fd`: the session's descriptor, which
+ * is a socket for certain. `put`: how many bytes it took. */
+bool cn_openssl_shutdown_quietly(struct cn_tls *tls, SSL *ssl, int copy, int fd, int *ret, size_t *put);
+
 /* CLOSENOTIFY_WAIT_MS: after the program's SSL_shutdown has returned `ret`, waits at most `wait_ms` for the peer's close_notify.
  * Returns what SSL_shutdown would. */
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);

@@ -14,33 +14,89 @@ load helper
 	assert_line --regexp '^close_then_free +in the library +[1-9]'
 }
 
-# calls SHIM ORDER [JUDGE-ARG...]: the system calls between the marks of parts_with_bytes.
-calls() {
-	local port
-	start_judge --tls 1.3 --silent-end --timeout-ms 60000 "${@:3}"
-	strace -qq -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$1" "$BUILD/tests/threads/parts_with_bytes" "$JUDGE_PORT" 1.3 "${BYTES-1000}" "$2" exits \
-		</dev/null >&2
-	kill "$JUDGE_PID" 2>/dev/null || true
+# trace SHIM PORT ORDER GONE: the system calls after the first mark of parts_with_bytes, up to the second if there is one.
+trace() {
+	strace -qq -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$1" "$BUILD/tests/threads/parts_with_bytes" "$2" 1.3 "${BYTES-1000}" "$3" "$4" </dev/null
+}
+
+traced() {
 	sed -n '/^getppid/,/^getppid/{/^getppid/d;p}' "$BATS_TEST_TMPDIR/trace"
 }
 
-# at_most COUNT SHIM ORDER [JUDGE-ARG...]
-at_most() {
-	run calls "${@:2}"
-	assert_success
-	assert [ "${#lines[@]}" -le "$1" ]
+# names [OPTION]: what is asked counts with the question.
+names() {
+	traced | sed -nE 's/^getsockopt\([0-9]+, [A-Z_]+, ([A-Z_]+).*/\1/p; s/^setsockopt\([0-9]+, [A-Z_]+, ([A-Z_]+).*/set:\1/p
+		s/^ioctl\([0-9]+, ([A-Z]+).*/\1/p; /^[gs]etsockopt|^ioctl/!s/^([a-z_0-9]+)\(.*/\1/p' | paste -sd ' '
 }
 
-@test "the system calls of an end are counted" {
+# client_calls SHIM ORDER [JUDGE-ARG...]
+client_calls() {
+	start_judge --tls 1.3 --silent-end --timeout-ms 60000 "${@:3}"
+	trace "$1" "$JUDGE_PORT" "$2" exits >&2
+	kill "$JUDGE_PID" 2>/dev/null || true
+	names
+}
+
+# server_calls SHIM ORDER [JUDGE-ARG...]
+server_calls() {
+	local out=$BATS_TEST_TMPDIR/server word='' port
+	: >"$out"
+	trace "$1" 0 "$2" exits >"$out" 3>&- &
+	STARTED+=($!)
+	until read -r word port <"$out" && [ "$word" = listening ]; do a_moment; done
+	"$JUDGE" client --port "$port" --tls 1.3 --silent-end "${@:3}" >&2 || true
+	wait "${STARTED[-1]}" || true
+	names
+}
+
+@test "the system calls of an end are these, and no more" {
+	local own
 	make_certs
-	# By hand, without a guard: SSL_shutdown, SSL_free, shutdown, recv, close.
-	at_most 5 '' unread+flushed+mark+say+free+shut_wr+close+mark --send 100
-	# Input unread, all acknowledged, by the library: SSL_free and close.
-	at_most 13 "$SHIM" unread+flushed+mark+free+close+mark --send 100
-	# Bytes at risk: and the filter.
-	BYTES=20000 at_most 16 "$SHIM" unread+mark+free+close+mark --send 100 --never-read --rcvbuf 4096
-	# A program that is right.
-	at_most 21 "$SHIM" flushed+mark+say+free+shut_wr+close+mark --no-tickets
+	# By hand: SSL_shutdown, SSL_free, shutdown, close. A careful program reads in between, as the library does.
+	assert_equal "$(client_calls '' unread+flushed+mark+say+free+shut_wr+close+mark --send 100)" 'write shutdown close'
+	# Input unread, all acknowledged, SSL_free and close.
+	assert_equal "$(client_calls "$SHIM" unread+flushed+mark+free+close+mark --send 100)" \
+		'SO_COOKIE TCP_INFO SO_LINGER sendto SO_COOKIE TCP_INFO shutdown recvfrom close'
+	# close and SSL_free.
+	assert_equal "$(client_calls "$SHIM" unread+flushed+mark+close+free+mark --send 100)" \
+		'SO_COOKIE TCP_INFO SO_LINGER sendto shutdown recvfrom close'
+	# Bytes at risk: the filter too.
+	assert_equal "$(BYTES=20000 client_calls "$SHIM" unread+mark+free+close+mark --send 100 --never-read --rcvbuf 4096)" \
+		'SO_COOKIE TCP_INFO SO_LINGER sendto SO_COOKIE TCP_INFO shutdown TIOCOUTQ set:SO_ATTACH_FILTER recvfrom close'
+	# exit() instead of SSL_free and close.
+	own=$(client_calls '' unread+flushed+mark --send 100)
+	assert_equal "$(client_calls "$SHIM" unread+flushed+mark --send 100)" "SO_COOKIE TCP_INFO SO_LINGER sendto shutdown recvfrom $own"
+	# A server whose client has ended first.
+	assert_equal "$(server_calls "$SHIM" unread+flushed+mark+free+close+mark --first both)" \
+		'SO_COOKIE TCP_INFO SO_LINGER sendto SO_COOKIE TCP_INFO shutdown recvfrom close'
+}
+
+@test "the system calls of a right program's end are these, and no more" {
+	make_certs
+	assert_equal "$(client_calls '' flushed+mark+say+shut_wr+mark+over+free+close --no-tickets)" 'write shutdown'
+	# SSL_shutdown and shutdown; then, with the peer's FIN there, SSL_free and close: 4 more than without.
+	assert_equal "$(client_calls "$SHIM" flushed+mark+say+shut_wr+mark+over+free+close --no-tickets)" \
+		'SO_COOKIE TCP_INFO sendto shutdown'
+	assert_equal "$(client_calls "$SHIM" flushed+say+shut_wr+over+mark+free+close+mark --no-tickets)" 'SO_COOKIE TCP_INFO close'
+	# The peer keeps its side open: what comes may reset, and is read away.
+	assert_equal "$(client_calls "$SHIM" flushed+mark+say+shut_wr+free+close+mark --no-tickets --linger-open-ms 60000)" \
+		'SO_COOKIE TCP_INFO sendto shutdown SO_COOKIE TCP_INFO recvfrom close'
+}
+
+@test "where a child runs in the program's memory, it is asked which process this is" {
+	make_certs
+	assert_equal "$(client_calls "$SHIM" lends+unread+flushed+mark+free+close+mark --send 100)" \
+		'SO_COOKIE TCP_INFO SO_LINGER sendto getpid SO_COOKIE TCP_INFO shutdown recvfrom close'
+}
+
+# HAProxy sets it after SSL_free, just before close().
+@test "SO_LINGER set between SSL_free and close() is obeyed: nothing is shut, nothing read" {
+	local how
+	make_certs
+	for how in abort abort_by_number; do
+		assert_equal "$(client_calls "$SHIM" "unread+flushed+free+$how+mark+close+mark" --send 100)" 'SO_COOKIE TCP_INFO SO_LINGER close'
+		assert_equal "$(client_calls "$SHIM" "flushed+say+$how+mark+free+close+mark" --no-tickets --linger-open-ms 60000)" 'SO_COOKIE TCP_INFO SO_LINGER close'
+	done
 }
 
 @test "a close() that takes three instructions more is caught" {

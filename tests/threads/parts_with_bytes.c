@@ -7,12 +7,14 @@
  * ORDER, steps joined by "+": free, say (SSL_shutdown), shut_wr, shut_rdwr, close; leave: nothing of that; reads: another thread sleeps
  * in recv(), woken: waits for that thread; unread: until bytes have come, which stay unread; stamps: errors of its own wait on the
  * socket (TX timestamps); moves: to another network namespace; second: makes one more connection,
- * swap: goes on with that; flushed: until all is acknowledged; mark: a getppid(), for a trace. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
+ * swap: goes on with that; flushed: until all is acknowledged; over: until both sides have sent FIN; abort, abort_by_number: SO_LINGER {on, 0}, by
+ * setsockopt() or by syscall(); lends: a child by vfork has been; mark: a getppid(), for a trace. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
  * alone (lives until no other thread does). */
 #include "rude.h"
 
 #include <dirent.h>
 #include <linux/net_tstamp.h>
+#include <netinet/tcp.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -67,6 +69,36 @@ static void ask_for_stamps(int fd)
 		rude_fail("SO_TIMESTAMPING");
 }
 
+static void wait_until_over(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	while (info.tcpi_state != TCP_CLOSE) {
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
+			rude_fail("TCP_INFO");
+	}
+}
+
+static void ask_for_reset(int fd, bool by_number)
+{
+	struct linger linger = {.l_onoff = 1};
+
+	if (by_number)
+		syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	else
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static __attribute__((noinline)) void lend_memory(void)
+{
+	pid_t child = vfork();
+
+	if (!child)
+		_exit(0);
+	rude_wait_for(child);
+}
+
 static int threads(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -99,6 +131,12 @@ static void step(struct rude *r, const char *name, const char *family)
 		pthread_join(thread, NULL);
 	else if (!strcmp(name, "flushed"))
 		rude_flushed(r->fd);
+	else if (!strcmp(name, "over"))
+		wait_until_over(r->fd);
+	else if (!strncmp(name, "abort", 5))
+		ask_for_reset(r->fd, name[5]);
+	else if (!strcmp(name, "lends"))
+		lend_memory();
 	else if (!strcmp(name, "mark"))
 		getppid();
 	else if (!strcmp(name, "unread"))
