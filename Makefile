@@ -254,7 +254,11 @@ peers: needs-test ## the suites of CPython, OpenSSL, GnuTLS, libevent and Boost.
 peers-gnutls: needs-test ## of these that of GnuTLS alone
 	@CN_BUILD=$(abspath $(BUILD)) tests/peers gnutls
 
-.PHONY: totals fleet
+.PHONY: totals fleet dotnet
+dotnet: needs-test ## every scenario of .NET 8, 9 and the SDK's own: without, with --deep, with --quiet override (15 minutes)
+	@$(MAKE) --no-print-directory all test-programs
+	@DOTNET=all tests/run tests/dotnet.bats
+
 totals: ## scripts/fleet/totals.sql gives the totals of closenotify-report (DuckDB by npm)
 	@tests/needs npm=npm node=nodejs python3=python3
 	@CN_BUILD=$(abspath $(BUILD)) tests/report/duckdb

@@ -107,6 +107,19 @@ build_static_ssl() {
 	done
 }
 
+@test ".NET is known by what its host loads: reached with --deep, and quiet" {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	echo 'const char *host = "libhostfxr.so"; int main(void) { return !host; }' | cc -xc - -o apphost
+	check ./apphost
+	assert_success
+	assert_line --regexp '^tls library: +\.NET '
+	assert_line --regexp '^missed: +\.NET asks .*--quiet override only$'
+	assert_line --regexp '^verdict: +covered with --deep$'
+	echo 'int main(void) { return 0; }' | cc -xc - -o apphost
+	check ./apphost
+	refute_line --partial .NET
+}
+
 @test "a script is judged by what runs it; where no TLS library is linked, nothing can be told yet" {
 	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/script"
 	chmod +x "$BATS_TEST_TMPDIR/script"

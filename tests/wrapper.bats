@@ -408,6 +408,20 @@ Environment="CLOSENOTIFY_LOG=json:/log/100%%/$(A) \"x\\y\""' ]
 	[[ $'\n'$output$'\n' = *$'\n'"LD_AUDIT=$BATS_TEST_TMPDIR/libclosenotify-deep.so"$'\n'* ]]
 }
 
+@test "a .NET program without --deep gets one warning" {
+	echo 'const char *host = "libhostfxr.so"; int main(void) { return !host; }' | cc -xc - -o "$BATS_TEST_TMPDIR/apphost"
+	cp "$stub" "$BATS_TEST_TMPDIR/libclosenotify.so"
+	: >"$BATS_TEST_TMPDIR/libclosenotify-deep.so"
+	export CLOSENOTIFY_LIBRARY=$BATS_TEST_TMPDIR/libclosenotify.so
+	run "$wrapper" "$BATS_TEST_TMPDIR/apphost"
+	[ "$status" -eq 0 ]
+	[ "$output" = "closenotify: warning: $BATS_TEST_TMPDIR/apphost is .NET, which is reached with --deep only; see .NET in libclosenotify(7)" ]
+	for option in --no-warn --deep; do
+		run "$wrapper" "$option" "$BATS_TEST_TMPDIR/apphost"
+		[[ $output != *warning* ]]
+	done
+}
+
 @test "--reach runs nothing and says what would run" {
 	run "$wrapper" --reach true
 	[ "$status" -eq 0 ]
