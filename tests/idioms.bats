@@ -112,6 +112,7 @@ in_release() {
 
 # CPython from 3.13.5 on marks each session as ended before it frees it.
 @test "Debian 13's python3: a client that only closes is heard to say goodbye, and a server as well" {
+	needs_mount
 	local tls port word
 	"$PROJECT/tests/sysroot" add -q trixie python3
 	for tls in 1.2 1.3; do
@@ -308,13 +309,14 @@ retries() {
 }
 
 @test "BIOs and callbacks of the program's own, and refused writes, with OpenSSL 1.1.1, 3.5 and 3.6" {
+	needs_mount
 	local suite root libraries how program tls
 	for suite in bullseye trixie sid; do
 		"$PROJECT/tests/sysroot" add -q "$suite" libc6-dev libssl-dev openssl
 		root=$("$PROJECT/tests/sysroot" path "$suite")
 		libraries=$root/usr/lib/$(gcc -print-multiarch)
 		for program in descriptor_bio callbacks_gone refused_write session_taken; do
-			gcc --sysroot="$root" -B"$libraries" -L"$libraries" -std=gnu11 -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/$suite.$program" \
+			gcc -fuse-ld=lld --sysroot="$root" -B"$libraries" -L"$libraries" -std=gnu11 -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/$suite.$program" \
 				"$PROJECT/tests/rude/$program.c" -lssl -lcrypto -lpthread
 		done
 		for tls in 1.2 1.3; do

@@ -12,7 +12,7 @@ setup_file() {
 	root=$("$PROJECT/tests/sysroot" path trixie)
 	libraries=$root/usr/lib/$(gcc -print-multiarch)
 	mkdir -p "${out%/*}"
-	gcc --sysroot="$root" -B"$libraries" -L"$libraries" -std=gnu11 -D_GNU_SOURCE -o "$out" "$PROJECT/tests/rude/quic.c" \
+	gcc -fuse-ld=lld --sysroot="$root" -B"$libraries" -L"$libraries" -std=gnu11 -D_GNU_SOURCE -o "$out" "$PROJECT/tests/rude/quic.c" \
 		-lssl -lcrypto -lpthread
 }
 

@@ -39,8 +39,9 @@ program() {
 	local suite=$1 source=$2 out=$BUILD/smoke/$1/${2##*/}
 	shift 2
 	[ "$out" -nt "$PROJECT/tests/$source.c" ] && [ "$out" -nt "$PROJECT/tests/rude/rude.h" ] && return
+	# Debian 11's ld cannot read newer libraries.
 	# shellcheck disable=SC2046 # words are wanted
-	$(compiler "$suite") -std=gnu11 -D_GNU_SOURCE -g -o "$out" "$PROJECT/tests/$source.c" "${@:--lssl}" -lcrypto -lpthread
+	$(compiler "$suite") -fuse-ld=lld -std=gnu11 -D_GNU_SOURCE -g -o "$out" "$PROJECT/tests/$source.c" "${@:--lssl}" -lcrypto -lpthread
 }
 
 setup() {
