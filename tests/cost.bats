@@ -23,10 +23,19 @@ traced() {
 	sed -n '/^getppid/,/^getppid/{/^getppid/d;p}' "$BATS_TEST_TMPDIR/trace"
 }
 
+# A libc before 2.32 does not tell that there is one thread: there SSL_free and exit hold a copy of the descriptor meanwhile.
+without_copies() {
+	if printf '%s\n' 2.32 "$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" | sort -CV; then
+		cat
+	else
+		sed -E 's/(prlimit64 )?fcntl (([A-Z_]+ )*sendto )close /\2/g'
+	fi
+}
+
 # names [OPTION]: what is asked counts with the question.
 names() {
 	traced | sed -nE 's/^getsockopt\([0-9]+, [A-Z_]+, ([A-Z_]+).*/\1/p; s/^setsockopt\([0-9]+, [A-Z_]+, ([A-Z_]+).*/set:\1/p
-		s/^ioctl\([0-9]+, ([A-Z]+).*/\1/p; /^[gs]etsockopt|^ioctl/!s/^([a-z_0-9]+)\(.*/\1/p' | paste -sd ' '
+		s/^ioctl\([0-9]+, ([A-Z]+).*/\1/p; /^[gs]etsockopt|^ioctl/!s/^([a-z_0-9]+)\(.*/\1/p' | paste -sd ' ' | without_copies
 }
 
 # client_calls SHIM ORDER [JUDGE-ARG...]
@@ -109,6 +118,9 @@ server_calls() {
 	make -s -C "$copy" BUILD="$copy/build" WARN= all >&2
 	mkdir -p "$copy/build/tests"
 	ln -s "$BUILD/tests/bench" "$copy/build/tests/bench"
+	# Of a compiler that the file does not have, so little is not seen: the unspoilt build says what it was.
+	grep -q "^gcc-$(gcc -dumpversion | cut -d. -f1) $(uname -m) " "$copy/tests/bench/instructions.txt" ||
+		CN_INSTRUCTIONS=$copy/tests/bench/instructions.txt "$PROJECT/tests/bench/instructions" --record >&2
 	run env CN_BUILD="$copy/build" "$copy/tests/bench/instructions"
 	assert_failure 1
 	assert_line --regexp '^close_untracked .*\(was [0-9]+\)'

@@ -28,15 +28,17 @@ ends() {
 	tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .bytes, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//'
 }
 
-# reached WITH DEEP COUNT PROGRAM ARG...: the verdict by plain preloading and in deep mode; without the library it is truncated.
+# reached WITH DEEP COUNT PROGRAM ARG...: the verdict by plain preloading and in deep mode; without the library it is truncated. DEEP "-":
+# not tried.
 reached() {
 	local with=$1 deep=$2 count=$3
 	shift 3
 	assert_equal "$(ends without "$count" "$@")" "$count truncated 100 0"
 	assert_equal "$(ends with "$count" "$@")" "$count $with"
-	assert_equal "$(ends deep "$count" "$@")" "$count $deep"
+	[ "$deep" = - ] || assert_equal "$(ends deep "$count" "$@")" "$count $deep"
 }
 
+LIBSSL=$(ldd "$BUILD/tests/rude/close_only" | sed -n 's/^\t\(libssl[^ ]*\) .*/\1/p')
 CLOSED='closed 100 1'
 TRUNCATED='truncated 100 0'
 
@@ -48,16 +50,25 @@ TRUNCATED='truncated 100 0'
 	reached "$CLOSED" "$CLOSED" 2 load_plugin twice
 }
 
-@test "RTLD_DEEPBIND: reached in deep mode only" {
-	reached "$TRUNCATED" "$CLOSED" 1 load_plugin deepbind
+# What --deep asks for. An older loader has no auditing of what it binds at once, and crashes in dlmopen() beside any.
+has_deep_mode() {
+	printf '%s\n' 2.35 "$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" | sort -CV
+}
+
+@test "RTLD_DEEPBIND: reached in deep mode only, and from glibc 2.35 on" {
+	local deep=$CLOSED
+	has_deep_mode || deep=$TRUNCATED
+	reached "$TRUNCATED" "$deep" 1 load_plugin deepbind
 }
 
 @test "dlmopen: a namespace of its own is left alone" {
-	reached "$TRUNCATED" "$TRUNCATED" 1 load_plugin namespace
+	local deep=$TRUNCATED
+	has_deep_mode || deep=-
+	reached "$TRUNCATED" "$deep" 1 load_plugin namespace
 }
 
 @test "dlsym on a handle: reached in deep mode only" {
-	reached "$TRUNCATED" "$CLOSED" 1 by_name libssl.so.3
+	reached "$TRUNCATED" "$CLOSED" 1 by_name "$LIBSSL"
 }
 
 @test "ten copies of libssl in one process: each has its own functions" {
@@ -84,10 +95,11 @@ found.SSL_free(None)'
 
 @test "two libssl of different versions in one process, called from the same places" {
 	local old
+	[ "$LIBSSL" != libssl.so.1.1 ] || skip 'this release has no newer libssl beside 1.1'
 	"$PROJECT/tests/sysroot" add -q bullseye libssl1.1
 	old=$("$PROJECT/tests/sysroot" path bullseye)/usr/lib/$(gcc -print-multiarch)/libssl.so.1.1
 	ln -s "$(dirname "$old")/libcrypto.so.1.1" "$BATS_TEST_TMPDIR/libcrypto.so.1.1"
 	export LD_LIBRARY_PATH=$BATS_TEST_TMPDIR
-	reached "$TRUNCATED" "$CLOSED" 2 by_name libssl.so.3 "$old"
-	reached "$TRUNCATED" "$CLOSED" 2 by_name "$old" libssl.so.3
+	reached "$TRUNCATED" "$CLOSED" 2 by_name "$LIBSSL" "$old"
+	reached "$TRUNCATED" "$CLOSED" 2 by_name "$old" "$LIBSSL"
 }

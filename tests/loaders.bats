@@ -98,7 +98,8 @@ left_alone() {
 
 @test "nothing but libc is needed for that" {
 	run readelf --dynamic --wide "$SHIM"
-	assert_equal "$(grep -c NEEDED <<<"$output") $(grep -c 'NEEDED.*libc.so.6' <<<"$output")" '1 1'
+	# glibc before 2.34 comes in parts
+	assert_equal "$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$output" | grep -v -e '^libpthread.so.0$' -e '^libdl.so.2$')" libc.so.6
 }
 
 # --- signal handlers ---
