@@ -125,7 +125,7 @@ counted() {
 }
 
 @test "fibres: SSL_shutdown that another thread goes on with leaves SIGPIPE as it was in both" {
-	local shim
+	local shim JUDGE_ARGS=(--silent-end) # an answer may come before close(), which then resets
 	for shim in '' "$SHIM"; do
 		play "$shim" client 1.3 ../threads/fibres 100
 		assert_equal "$(verdict_of "$RESULT") $SAID" "closed $(printf '%s\n' 'first: over 0, SIGPIPE blocked 0' 'second: over 1, SIGPIPE blocked 0')"
