@@ -30,7 +30,7 @@ play() {
 
 # beside LIBRARY [ORDER...]: in both orders, programs that free first, close first, and leave it to exit.
 beside() {
-	local program order said orders=("$1:$SHIM" "$SHIM:$1")
+	local program order said heard orders=("$1:$SHIM" "$SHIM:$1")
 	[ $# -eq 1 ] || orders=("${@:2}")
 	for program in close_then_free free_then_close exit_0 ssl_shutdown_then_close; do
 		play "$1" "rude/$program"
@@ -42,7 +42,9 @@ beside() {
 		fi
 		for order in "${orders[@]}"; do
 			play "$order" "rude/$program"
-			assert_equal "$STATUS $SAID $(verdict_of "$RESULT") $(field close_notify "$RESULT")" "$said closed 1"
+			# torsocks before 2.4 tells of each system call that it does not know
+			heard=$(grep -v ' WARNING torsocks\[.* Unsupported syscall number' <<<"$SAID" || true)
+			assert_equal "$STATUS $heard $(verdict_of "$RESULT") $(field close_notify "$RESULT")" "$said closed 1"
 		done
 	done
 }
@@ -81,7 +83,9 @@ beside() {
 		said="$STATUS $SAID"
 		for order in "$copy:$SHIM" "$SHIM:$copy"; do
 			play "$order" "rude/$program"
-			assert_equal "$STATUS $SAID $(verdict_of "$RESULT") $(field close_notify "$RESULT")" "$said closed 1"
+			# torsocks before 2.4 tells of each system call that it does not know
+			heard=$(grep -v ' WARNING torsocks\[.* Unsupported syscall number' <<<"$SAID" || true)
+			assert_equal "$STATUS $heard $(verdict_of "$RESULT") $(field close_notify "$RESULT")" "$said closed 1"
 		done
 	done
 }

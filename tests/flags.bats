@@ -440,6 +440,7 @@ changes() {
 # A TLS client that needs the library by its path, as no LD_PRELOAD reaches such a program; world-readable.
 make_secure_client() {
 	[ "$(id -u)" = 0 ] || skip 'only root can make a setuid program of somebody else'
+	! grep -qE '^NoNewPrivs:\s+1' /proc/self/status || skip 'no program gains rights by setuid here (no_new_privs)'
 	PUBLIC=$(mktemp -d) && chmod 755 "$PUBLIC"
 	findmnt -no OPTIONS -T "$PUBLIC" | grep -qw nosuid && skip "$PUBLIC is mounted nosuid"
 	cp "$SHIM" "$PUBLIC/libclosenotify.so"

@@ -375,6 +375,7 @@ stunnel_exec() {
 # --- FTP servers over TLS: children that drop privileges, chroot and _exit ---
 
 vsftpd() {
+	mkdir -p empty
 	cat >conf <<-END
 		listen=YES
 		listen_address=127.0.0.1
@@ -388,7 +389,7 @@ vsftpd() {
 		ftp_username=daemon
 		nopriv_user=nobody
 		no_anon_password=YES
-		secure_chroot_dir=/run/vsftpd/empty
+		secure_chroot_dir=$WORK/empty
 		seccomp_sandbox=NO
 		ssl_enable=YES
 		allow_anon_ssl=YES

@@ -44,7 +44,7 @@ a_machine() {
 	stand_in systemctl 'true'
 	# demo.bats, this suite and packages.bats run these; within it they are only asked for.
 	stand_in make "unset MAKEFLAGS MAKELEVEL; case \${1-} in demo | test) set -- -n \"\$@\" ;; esac; exec $(command -v make) -C '$WHERE' \"\$@\" BUILD='$BUILD'"
-	stand_in bats "exec env -i PATH=\"\$PATH\" $(command -v bats) --count \"\$@\""
+	stand_in bats "exec env -i PATH=\"\$PATH\" $BATS_ROOT/bin/bats --count \"\$@\""
 }
 
 # All commands of a block marked sh, and those after the prompt of one marked console.

@@ -115,12 +115,14 @@ loses() {
 # The filter that this version puts itself under knows no system call of OpenSSL 3 and breaks its TLS, with or
 # without anything preloaded; so it is left out.
 vsftpd() {
+	mkdir -p empty
 	cat >conf <<-END
 		listen=YES
 		listen_address=127.0.0.1
 		listen_port=$PORT
 		background=NO
 		seccomp_sandbox=NO
+		secure_chroot_dir=$WORK/empty
 		anonymous_enable=YES
 		no_anon_password=YES
 		ftp_username=daemon
