@@ -137,7 +137,7 @@ build_static_ssl() {
 			< <(exec sleep 60) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
-		until grep -q verify "$BATS_TEST_TMPDIR/out"; do kill -0 "$pid" && sleep 0.01; done
+		until grep -q verify "$BATS_TEST_TMPDIR/out"; do kill -0 "$pid"; a_moment; done
 		check "$pid"
 		assert_line --regexp '^open connections: +1$'
 		assert_line --regexp "^tls library: +$(openssl version | cut -d ' ' -f 1,2)"
@@ -164,7 +164,7 @@ connection.send(b"x")
 time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	pid=$!
 	STARTED+=("$pid")
-	until check "$pid" && [[ $output = *'unread input:'* ]]; do kill -0 "$pid" && sleep 0.01; done
+	until check "$pid" && [[ $output = *'unread input:'* ]]; do kill -0 "$pid"; a_moment; done
 	assert_line --regexp '^open connections: +1$'
 	assert_line --regexp '^unread input: +on 1 of them: without the library, close\(\) would reset these$'
 }
@@ -196,7 +196,7 @@ time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	cp "$(type -P sleep)" "./$name"
 	"./$name" 60 3>&- &
 	STARTED+=($!)
-	until [ "$(readlink "/proc/$!/exe")" != "$(readlink /proc/$$/exe)" ]; do kill -0 $! && sleep 0.01; done
+	until [ "$(readlink "/proc/$!/exe")" != "$(readlink /proc/$$/exe)" ]; do kill -0 $!; a_moment; done
 	check "$!"
 	assert_equal "$(grep -c '^verdict:' <<<"$output")" 1
 	assert_equal "$(LC_ALL=C tr -d '\n -~' <<<"$output")" ''

@@ -394,7 +394,7 @@ waits_and_says() {
 			"$RUDE/half_record_stalls" 0 "$tls" >"$out" 3>&- &
 			STARTED+=($!)
 			until read -r word port <"$out" && [ "$word" = listening ]; do
-				sleep 0.01
+				a_moment
 			done
 			CLOSENOTIFY_WAIT_MS=100 LD_PRELOAD=$SHIM run timeout 60 "$RUDE/$program" "$port" "$tls"
 			assert_output 'SSL_shutdown(r.ssl) = 0 errno 0 queue 0'

@@ -480,7 +480,7 @@ serves() {
 	STARTED+=("$SERVER")
 	until read -r word PORT <"$LOG.said" && [ "$word" = listening ]; do
 		kill -0 "$SERVER"
-		sleep 0.01
+		a_moment
 	done
 }
 
@@ -527,7 +527,7 @@ after() {
 	strace -f -qq -o "$LOG.trace" -e trace=epoll_wait -p "$SERVER" 2>"$LOG.attached" 3>&- &
 	STARTED+=($!)
 	until grep -q . "$LOG.attached" || [ "$(sed -n 's/^TracerPid:\t//p' "/proc/$SERVER/status")" != 0 ]; do
-		sleep 0.01
+		a_moment
 	done
 	"$JUDGE" client --port "$PORT" --send 10000 --read-pause-ms 20 --rcvbuf 4096 >"$LOG.judge"
 	RESULT=$(cat "$LOG.judge")

@@ -21,7 +21,7 @@ setup() {
 becomes() {
 	until [ "$(cat "/proc/$1/comm")" = "$2" ]; do
 		kill -0 "$1"
-		sleep 0.05
+		a_moment
 	done
 }
 
@@ -93,7 +93,7 @@ becomes() {
 	# shellcheck disable=SC2016
 	"$sysroot" run host bash -c 'trap "echo caught; exit 7" USR1; echo $$ >ready; while :; do sleep 0.05; done' >out 3>&- &
 	pid=$!
-	until [ -s ready ]; do kill -0 $pid && sleep 0.05; done
+	until [ -s ready ]; do kill -0 $pid; a_moment; done
 	[ "$(cat ready)" = "$pid" ]
 	kill -USR1 $pid
 	wait $pid || status=$?

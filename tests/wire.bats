@@ -41,15 +41,15 @@ capture() {
 			grep -qiE 'permi|password|sudo: .*not found' "$CAPTURE.err" && skip 'no right to capture (CAP_NET_RAW)'
 			return 1
 		fi
-		sleep 0.01
+		a_moment
 	done
 }
 
 # Waits until all that went before has been written: the capture keeps the order, and this comes last.
 end_capture() {
-	echo "end of $CAPTURE" >/dev/udp/127.0.0.1/9
 	until grep -qaF "end of $CAPTURE" "$CAPTURE"; do
-		sleep 0.01
+		echo "end of $CAPTURE" >/dev/udp/127.0.0.1/9 # again, should the kernel have had no room for it
+		a_moment
 	done
 	stop_capture
 }
