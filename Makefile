@@ -239,6 +239,11 @@ programs: needs-test ## demo and real programs in Debian 11, 12, 13 and sid, as 
 fuzz: needs-test ## FUZZ_SECONDS (60) for each: flags, configuration file, hellos, records, reader of the log
 	@CN_BUILD=$(abspath $(BUILD)) tests/fuzz/run "$(or $(FUZZ_SECONDS),60)"
 
+.PHONY: agreement
+agreement: needs-build ## 3,000 random connections, records against the judge, in Debian 11, 12, 13 and sid each (an hour)
+	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
+	@tests/versions --agreement 3000
+
 soak: ## SOAK_SECONDS (600): 100,000 connections, random programs, peers and faults, agreement, fuzzing
 	@CN_BUILD=$(abspath $(BUILD)) tests/soak "$(or $(SOAK_SECONDS),600)"
 

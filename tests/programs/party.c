@@ -202,6 +202,12 @@ static void write_some(int n)
 	again(SSL_write(r.ssl, bytes, n < (int)sizeof(bytes) ? n : (int)sizeof(bytes)));
 }
 
+static void write_to_nobody(int n)
+{
+	(void)n;
+	SSL_write(r.ssl, "held", 4);
+}
+
 static void write_nonsense(int n)
 {
 	(void)n;
@@ -213,6 +219,12 @@ static void say_goodbye(int n)
 	(void)n;
 	SSL_shutdown(r.ssl);
 	send_all();
+}
+
+static void say_goodbye_to_nobody(int n)
+{
+	(void)n;
+	SSL_shutdown(r.ssl);
 }
 
 static void free_session(int n)
@@ -338,8 +350,10 @@ static const struct deed {
 	{'r', 's', 100, read_some, "SSL_read of at most N bytes"},
 	{'z', 's', 0, read_all, "SSL_read until it fails"},
 	{'w', 's', 1, write_some, "SSL_write of N bytes"},
+	{'H', 's', 0, write_to_nobody, "SSL_write of 4 bytes; what it has put into memory stays there"},
 	{'b', 's', 0, write_nonsense, "SSL_write of -1 bytes"},
 	{'S', 's', 0, say_goodbye, "SSL_shutdown"},
+	{'G', 's', 0, say_goodbye_to_nobody, "SSL_shutdown; what it has put into memory stays there"},
 	{'F', 's', 0, free_session, "SSL_free"},
 	{'Q', 's', 1, set_quiet, "SSL_set_quiet_shutdown(N)"},
 	{'T', 's', 1, set_flags, "SSL_set_shutdown(N): 1 sent, 2 received"},
