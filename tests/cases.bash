@@ -401,34 +401,66 @@ znc() {
 	inside chown -R nobody znc
 	program setpriv --reuid=nobody --clear-groups znc --foreground --datadir "$WORK/znc"
 }
-# Its children get what import_environment names, and nothing else.
+# Its children get what import_environment names, and nothing else. From 2.4 on the configuration has another syntax.
 dovecot() {
-	cat >conf <<-END
-		import_environment = LD_PRELOAD CLOSENOTIFY_LOG
+	local version address=address
+	version=$(inside dovecot --version)
+	version=${version%%[!0-9.]*}
+	if [[ $version == 2.[0-3].* ]]; then
+		cat >conf <<-END
+			import_environment = LD_PRELOAD CLOSENOTIFY_LOG
+			protocols = pop3
+			ssl_cert = <$CERT
+			ssl_key = <$KEY
+			passdb {
+				driver = static
+				args = password=it
+			}
+			userdb {
+				driver = static
+				args = uid=1 gid=1 home=/tmp
+			}
+		END
+	else
+		address=listen
+		cat >conf <<-END
+			dovecot_config_version = $version
+			dovecot_storage_version = $version
+			import_environment {
+				LD_PRELOAD = %{env:LD_PRELOAD}
+				CLOSENOTIFY_LOG = %{env:CLOSENOTIFY_LOG}
+			}
+			protocols {
+				pop3 = yes
+			}
+			ssl_server_cert_file = $CERT
+			ssl_server_key_file = $KEY
+			passdb static {
+				password = it
+			}
+			userdb static {
+				fields {
+					uid = 1
+					gid = 1
+					home = /tmp
+				}
+			}
+		END
+	fi
+	cat >>conf <<-END
 		base_dir = $WORK/run
 		state_dir = $WORK/state
 		log_path = $WORK/log
-		protocols = pop3
 		ssl = yes
-		ssl_cert = <$CERT
-		ssl_key = <$KEY
 		service pop3-login {
 			chroot =
 			inet_listener pop3 {
 				port = 0
 			}
 			inet_listener pop3s {
-				address = 127.0.0.1
+				$address = 127.0.0.1
 				port = $(free_port)
 			}
-		}
-		passdb {
-			driver = static
-			args = password=it
-		}
-		userdb {
-			driver = static
-			args = uid=1 gid=1 home=/tmp
 		}
 	END
 	mkdir run state
