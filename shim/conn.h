@@ -63,7 +63,8 @@ struct cn_label {
 	bool resumable, resumable_known;
 };
 
-#define CN_REST_MOST 34816 /* a record and an alert with block padding */
+#define CN_GOODBYE_MOST 96    /* 85 with CBC and SHA-384 */
+#define CN_REST_MOST    34816 /* a record and an alert with block padding */
 
 struct cn_conn {
 	_Atomic uint32_t gate;       /* threads inside a call; CLAIMED while a farewell runs */
@@ -92,7 +93,10 @@ struct cn_conn {
 	unsigned char *rest; /* of our alert, when the socket could not take it all: CN_REST_MOST bytes, NULL
 				if never */
 	uint32_t rest_length;
-	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
+	unsigned char goodbye_made
+		[CN_GOODBYE_MOST]; /* the program's, made into memory: it has to carry it to the socket */
+	uint32_t made;             /* its length; 0: none */
+	uint32_t unfinished;       /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
 };
 
 /* --- descriptors: two levels, so that an untracked close is a load and a branch and costs no memory --- */

@@ -121,6 +121,24 @@ static bool is_shared(const struct cn_conn *conn, int fd, int number, const stru
 	return share && socket->open && may_end(conn) && cn_share_held_elsewhere(share, fd, number);
 }
 
+void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before)
+{
+	conn->produced = produced;
+	if (!before->open || surplus_of(conn, before))
+		return;
+	conn->made = (uint32_t)conn->tls->ops->made_since(conn->tls, session, produced, conn->goodbye_made,
+							  CN_GOODBYE_MOST);
+	conn->produced += conn->made;
+}
+
+/* The program has called SSL_shutdown over memory and did not carry the alert to the socket (Qt 6.11 on close). Nothing else is
+ * missing there. At SSL_free the alert may still be on its way. */
+static bool is_goodbye_left(const struct cn_conn *conn, const struct cn_socket *socket, enum cn_cause cause)
+{
+	return conn->made && cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR &&
+	       surplus_of(conn, socket) == -(int64_t)conn->made;
+}
+
 /* `number`: the program's own, where fd is a copy. */
 static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const struct cn_socket *socket,
 			      enum cn_cause cause, bool thread_inside, int status)
@@ -128,9 +146,15 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 	struct cn_tls_state state = ask_session(conn, thread_inside);
 	bool closes = cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR && cause != CN_CAUSE_SHUTDOWN &&
 		      cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
-	bool pending = cn_conn_has(conn, CN_ALERT_PENDING);
-	int64_t surplus = surplus_of(conn, socket);
+	bool left = is_goodbye_left(conn, socket, cause);
+	bool pending = left || cn_conn_has(conn, CN_ALERT_PENDING);
+	int64_t surplus = left ? 0 : surplus_of(conn, socket);
 	const struct cn_share *share = conn->share;
+
+	if (left) {
+		cn_conn_note(conn, CN_ALERT_PENDING);
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SAID);
+	}
 
 	return (struct cn_facts){
 		.owner = may_end(conn),
@@ -155,7 +179,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 			(share && atomic_load(&share->said) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
-		.session_gone = !atomic_load(&conn->session),
+		.session_gone = !atomic_load(&conn->session) && !left,
 		.over = !atomic_load(&conn->session) && cn_conn_has(conn, CN_PEER_CLOSED),
 		.stream = cause == CN_CAUSE_EXIT && has_stream(number),
 	};

@@ -40,6 +40,10 @@ bool cn_follow(struct cn_conn *conn, int fd);
  * -1 if none is needed or possible. */
 int cn_hold_socket(const struct cn_conn *conn);
 
+/* After the program's SSL_shutdown on a connection that was found by its hello: keeps the alert if it was made into memory. `produced`
+ * and `before`: the session's count and the socket, both from before the call. */
+void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before);
+
 /* Looks at the session's socket, by its descriptor or by `copy` (-1: none). Not open if that is not the socket it was bound to. `tcp`: asks for the
  * state of TCP too, by one more system call. */
 struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp);

@@ -74,6 +74,10 @@ struct cn_tls_ops {
 	enum cn_outcome (*outcome)(struct cn_tls *tls, void *session, int ret);
 	/* True if early data was sent and the server did not take it. NULL: the library's early data is not known here. */
 	bool (*early_refused)(struct cn_tls *tls, void *session);
+	/* Copies the ciphertext that the session has made after the first `from` bytes, if it writes into memory, all of that lies
+	 * there still, and it is no more than `room`. Returns its length, or 0. NULL: no such memory is known here. */
+	size_t (*made_since)(struct cn_tls *tls, void *session, uint64_t from, unsigned char *bytes,
+			     size_t room);
 	/* The library's word for how a call ended; NULL if it succeeded. */
 	const char *(*error_word)(struct cn_tls *tls, void *session, int ret);
 	/* Encrypts close_notify into memory: no I/O, no signal, error queue as found. False: nothing may be

@@ -261,6 +261,24 @@ static bool is_resumable(struct openssl *o, SSL *ssl)
 	return session && o->SSL_SESSION_is_resumable(session);
 }
 
+static size_t made_since(struct cn_tls *tls, void *session, uint64_t from, unsigned char *bytes, size_t room)
+{
+	struct openssl *o = of(tls);
+	BIO *memory = o->SSL_get_wbio(session);
+	const unsigned char *there = NULL;
+	uint64_t length;
+	long waiting;
+
+	if (!is_a(o, memory, OWN_MEMORY) || is_watched(o, memory))
+		return 0;
+	length = o->BIO_number_written(memory) - from;
+	waiting = o->BIO_ctrl(memory, BIO_INFO, 0, &there);
+	if (length > room || waiting < (long)length)
+		return 0;
+	memcpy(bytes, there + waiting - length, length);
+	return length;
+}
+
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 {
 	struct openssl *o = of(tls);
@@ -813,6 +831,7 @@ static const struct cn_tls_ops ops = {
 	.set_conn = set_conn,
 	.outcome = outcome,
 	.early_refused = early_refused,
+	.made_since = made_since,
 	.error_word = error_word,
 	.seal = seal,
 	.unseal = unseal,

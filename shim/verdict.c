@@ -69,7 +69,7 @@ static enum cn_fault fault(const struct cn_evidence *e)
 	if (e->facts.said)
 		return e->tcp && e->unread && e->unacknowledged && !e->reset ? CN_FAULT_RESET_BY_UNREAD_INPUT
 									     : CN_FAULT_NONE;
-	if (e->facts.write_pending || (e->facts.held && !e->fin_sent))
+	if (e->facts.write_pending || e->facts.alert_pending || (e->facts.held && !e->fin_sent))
 		return CN_FAULT_WRITE_ABANDONED;
 	if (e->facts.quiet)
 		return CN_FAULT_QUIET;

@@ -95,3 +95,27 @@ in_record() {
 	[ "$(in_record unacknowledged)" -gt 0 ]
 	[ "$(field bytes "$RESULT")" -lt 150000 ]
 }
+
+# Qt 6.11 calls SSL_shutdown over memory, and closes.
+@test "a goodbye that the program leaves in memory is sent for it, and never with data that is left there too" {
+	local tls end mode
+	for tls in 1.2 1.3; do
+		for end in C FC W X0 d; do
+			RUDE=$BUILD/tests play '' client "$tls" party 5 memory - "G$end"
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 5'
+			for mode in observe fix; do
+				rm -f "$LOG"
+				RUDE=$BUILD/tests CLOSENOTIFY_MODE=$mode play "$SHIM" client "$tls" party 5 memory - "G$end"
+				if [ "$mode" = observe ]; then
+					assert_equal "$(verdict_of "$RESULT") $(in_record verdict fault our_end reason)" \
+						'truncated truncated_by_us write_abandoned fin completed'
+				else
+					assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $(in_record verdict fault our_end reason)" \
+						'closed 5 repaired write_abandoned close_notify completed'
+				fi
+			done
+		done
+		RUDE=$BUILD/tests play "$SHIM" client "$tls" party 5 memory - HGC
+		assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $(in_record verdict)" 'truncated 5 truncated_by_us'
+	done
+}
