@@ -76,6 +76,9 @@ cp "$3" $new/usr/lib/example/libclosenotify.so
 cp "$4" $new/usr/bin/example
 cp "$5" $new/usr/bin/closenotify
 chmod 755 $new/usr/bin/example $new/usr/bin/closenotify
+rm -rf $new/etc/pam.d
+mkdir $new/etc/pam.d
+printf "%s required pam_permit.so\n" auth account session >$new/etc/pam.d/other
 script=$6
 shift 6
 eval "$script"'
@@ -86,7 +89,7 @@ layered() {
 	shift
 	mkdir -p "$BATS_TEST_TMPDIR/out"
 	sed -e 's,@LIBDIR@,/usr/lib/example,' -e 's,@VERSION@,test,' "$wrapper" >"$BATS_TEST_TMPDIR/closenotify"
-	timeout --signal=KILL 30 unshare --mount --pid --cgroup --uts --ipc --fork --kill-child sh -euc "$LAYER" - "$("$PROJECT/tests/sysroot" path host)" \
+	timeout --signal=KILL 30 unshare --mount --pid --cgroup --uts --ipc --fork --kill-child env -u CLOSENOTIFY_LIBRARY sh -euc "$LAYER" - "$("$PROJECT/tests/sysroot" path host)" \
 		"$BATS_TEST_TMPDIR/out" "$SHIM" "$client" "$BATS_TEST_TMPDIR/closenotify" "$@" 3>&-
 }
 
@@ -113,6 +116,8 @@ hardening() {
 		PrivateDevices=yes|closed
 		PrivateMounts=yes|closed
 		ProtectSystem=strict|closed
+		ProtectSystem=strict;LogsDirectory=strict;Environment=CLOSENOTIFY_LOG=json:/var/log/strict/log;ExecStopPost=+/bin/cp /var/log/strict/log /out|closed
+		DynamicUser=yes;LogsDirectory=dynamic;Environment=CLOSENOTIFY_LOG=json:/var/log/dynamic/log2;ExecStopPost=+/bin/cp /var/log/dynamic/log2 /out|closed
 		ProtectHome=yes|closed
 		ProtectProc=invisible|closed
 		ProcSubset=pid|closed
@@ -175,5 +180,117 @@ hardening() {
 	tail -n +1 "$BATS_TEST_TMPDIR"/out/*.log
 	judge_result >/dev/null
 	tail -n +2 "$JUDGE_OUT" | jq -r .verdict >"$BATS_TEST_TMPDIR/verdicts"
+	assert_equal "$(cat "$BATS_TEST_TMPDIR"/out/log "$BATS_TEST_TMPDIR"/out/log2 | jq -r "select(.event == \"end\").verdict" | xargs)" 'repaired repaired'
 	diff <(echo '|reset' && hardening "$known") <(paste -d '|' <(echo && hardening "$known" | cut -d '|' -f 1) "$BATS_TEST_TMPDIR/verdicts")
+}
+
+# told LINES: how the two connections of the judge ended.
+told() {
+	judge_result >/dev/null
+	assert_equal "$(tail -n +2 "$JUDGE_OUT" | jq -r .verdict | xargs)" "$1"
+}
+
+@test "cron runs a program with the lines at the head of the table" {
+	needs_mount
+	"$PROJECT/tests/sysroot" add -q host cron openssl
+	start_judge --tls 1.2 --no-tickets --connections 2
+	# shellcheck disable=SC2016 # for the inner shell
+	layered "$CLIENT" '
+		rm -rf $new/etc/cron.d $new/etc/crontab
+		mkdir -p $new/etc/cron.d $new/var/spool/cron/crontabs
+		mkfifo $new/out/over
+		job="@reboot root /usr/bin/example $1 1.2 5 C >/dev/null 2>&1; echo >/out/over"
+		for lines in "" "$(chroot $new /usr/bin/closenotify --print-env)"; do
+			printf "%s\n%s\n" "$lines" "$job" >$new/etc/crontab
+			rm -f $new/run/crond.reboot $new/run/crond.pid
+			chroot $new cron -f &
+			read -r over <$new/out/over || :
+			kill $!
+		done' "$JUDGE_PORT"
+	told 'truncated closed'
+}
+
+@test "sudo drops LD_PRELOAD; behind it closenotify sets it for the other user" {
+	needs_mount
+	"$PROJECT/tests/sysroot" add -q host sudo openssl
+	start_judge --tls 1.2 --no-tickets --connections 2
+	# shellcheck disable=SC2016 # for the inner shell
+	layered "$CLIENT" '
+		echo "root ALL=(ALL) NOPASSWD: ALL" >$new/etc/sudoers
+		inside() { chroot $new "$@" "$port" 1.2 5 C >/dev/null; }
+		port=$1
+		inside /usr/bin/env LD_PRELOAD=/usr/lib/example/libclosenotify.so sudo -u nobody example
+		inside sudo -u nobody closenotify example' "$JUDGE_PORT"
+	told 'truncated closed'
+}
+
+# bundle NAME ROOTFS [DOCKER-ARGUMENT...] -- ARG...: what docker gives its runtime; the network is the machine's.
+bundle() {
+	local to=$BATS_TEST_TMPDIR/out/bundles/$1 rootfs=$2 environment=() volumes=()
+	shift 2
+	while [ "$1" != -- ]; do
+		case $1 in
+		--env=*) environment+=("${1#--env=}") ;;
+		--volume=*) volumes+=("${1#--volume=}") ;;
+		esac
+		shift
+	done
+	mkdir -p "$to"
+	echo "$rootfs" >"$to/lower"
+	jq -n --arg environment "$(printf '%s\n' "${environment[@]}")" --arg volumes "$(printf '%s\n' "${volumes[@]}")" '{
+		ociVersion: "1.0.0", root: {path: "rootfs"}, linux: {namespaces: [{type: "pid"}, {type: "mount"}, {type: "ipc"}, {type: "uts"}]},
+		process: {user: {uid: 0, gid: 0}, cwd: "/", args: $ARGS.positional, env: $environment | split("\n")},
+		mounts: ([{destination: "/proc", type: "proc", source: "proc"}, {destination: "/dev", type: "tmpfs", source: "tmpfs"}] +
+			($volumes | split("\n") | map(split(":") | select(.[1]) | {destination: .[1], type: "bind", source: .[0], options: (["rbind"] + .[2:])})))
+		}' --args -- "${@:2}" >"$to/config.json"
+}
+
+@test "containers: docker's arguments, an init container and its volume; an image of musl is left unharmed" {
+	local debian musl=$BATS_TEST_TMPDIR/musl client docker init preload page=$PROJECT/scripts/closenotify-recipes.7
+	needs_mount
+	"$PROJECT/tests/sysroot" add -q host crun openssl
+	"$PROJECT/tests/sysroot" add -q bullseye python3 libssl-dev
+	debian=$("$PROJECT/tests/sysroot" path bullseye)
+	mkdir -p "$musl/lib"
+	musl-gcc -O1 "$PROJECT/tests/loaders/ends.c" -o "$musl/ends"
+	cp -L "/lib/ld-musl-$(uname -m).so.1" "$musl/lib"
+	client='import socket, ssl, sys
+s = ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+s.send(b"x")
+s.close()'
+	init=$(sed -n 's/^ *command: \[sh, -c, "\(.*\)"\]$/\1/p' "$page")
+	preload=$(sed -n 's/^ *- {name: LD_PRELOAD, value: \(.*\)}$/\1/p' "$page")
+	mapfile -t docker < <("$wrapper" --print-env=docker | sed "s,$SHIM,/usr/lib/example/libclosenotify.so,g")
+	start_judge --tls 1.2 --no-tickets --connections 3
+	set -- -- /usr/bin/python3 -c "$client" "$JUDGE_PORT"
+	bundle 1-bare "$debian" "$@"
+	bundle 2-docker "$debian" "${docker[@]}" "$@"
+	bundle 3-init "$debian" --volume=/usr/lib/example:/usr/lib/example:ro --volume=/volume:/closenotify -- /bin/sh -c "$init"
+	bundle 4-pod "$debian" --volume=/volume:/closenotify "--env=LD_PRELOAD=$preload" "$@"
+	bundle 5-musl "$musl" -- /ends
+	bundle 6-musl-docker "$musl" "${docker[@]}" -- /ends
+	# shellcheck disable=SC2016 # for the inner shell
+	layered "$CLIENT" '
+		mkdir $new/volume
+		cp -r $new/out/bundles $new
+		for bundle in $new/bundles/*; do
+			mkdir $bundle/rootfs /mnt/upper.${bundle##*/} /mnt/work.${bundle##*/}
+			mount -t overlay -o "lowerdir=$(cat $bundle/lower),upperdir=/mnt/upper.${bundle##*/},workdir=/mnt/work.${bundle##*/}" none $bundle/rootfs
+		done
+		mount -t sysfs -o ro none $new/sys
+		mount -t tmpfs none $new/sys/fs/cgroup
+		cd $new
+		pivot_root . mnt
+		umount -l /mnt
+		cd /
+		for bundle in /bundles/*; do
+			status=0
+			crun --cgroup-manager=disabled run --bundle "$bundle" example >"/out/${bundle##*/}" 2>&1 || status=$?
+			echo "status $status" >>"/out/${bundle##*/}"
+		done'
+	tail -n +1 "$BATS_TEST_TMPDIR"/out/[1-6]-*
+	told 'truncated closed closed'
+	assert_equal "$(cat "$BATS_TEST_TMPDIR"/out/[1-4]-*)" "$(printf 'status 0\n%.0s' 1 2 3 4)"
+	diff "$BATS_TEST_TMPDIR"/out/5-musl "$BATS_TEST_TMPDIR"/out/6-musl-docker
+	grep -q 'status 0' "$BATS_TEST_TMPDIR"/out/5-musl
 }
