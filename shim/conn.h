@@ -50,6 +50,7 @@ enum cn_fact {
 	CN_EARLY = 1 << 29, /* early data was written, and nothing after the handshake if it was refused */
 	CN_LINGER_OFF = 1 << 30, /* its socket's SO_LINGER was, and no hook has seen it set since */
 };
+#define CN_STREAM_LOST (UINT32_C(1) << 31) /* stdio's stream on it could not be written out */
 
 /* What the log needs of a connection, and what can't be found out any more when the connection ends. Kept only if there
  * is a log. */

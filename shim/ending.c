@@ -170,7 +170,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
 		.held = (state.held && !pending) || socket->write_shut || surplus != 0 ||
-			cn_conn_has(conn, CN_EARLY),
+			cn_conn_has(conn, CN_EARLY | CN_STREAM_LOST),
 		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
@@ -360,12 +360,22 @@ enum cn_cause cn_end_of_half(int fd, int how)
 	return how == SHUT_WR ? CN_CAUSE_SHUTDOWN : CN_CAUSE_COUNT;
 }
 
-void cn_input_shut(int fd)
+static void note(int fd, uint32_t fact)
 {
 	struct cn_conn *conn = cn_conn_at(fd);
 
 	if (conn && cn_process_is_real() && conn->process == cn_process())
-		cn_conn_note(conn, CN_INPUT_SHUT);
+		cn_conn_note(conn, fact);
+}
+
+void cn_input_shut(int fd)
+{
+	note(fd, CN_INPUT_SHUT);
+}
+
+void cn_stream_lost(int fd)
+{
+	note(fd, CN_STREAM_LOST);
 }
 
 void cn_end_descriptor(int fd, enum cn_cause cause)

@@ -20,6 +20,9 @@ enum cn_cause cn_end_of_half(int fd, int how);
  * thread, signal handlers too. */
 void cn_input_shut(int fd);
 
+/* What stood in stdio's stream on it could not be written out: the peer does not have everything. */
+void cn_stream_lost(int fd);
+
 /* The program is about to free or clear a session. */
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause);
 

@@ -270,16 +270,24 @@ EXPORT int epoll_create1(int flags)
 
 EXPORT int fclose(FILE *stream)
 {
-	int error = errno, fd = fileno(stream);
+	int error = errno, fd = fileno(stream), flushed, ret;
 	struct cn_call call;
 
 	errno = error; /* fileno fails for a stream in memory */
 	if (fd < 0 || !cn_conn_at(fd) || cn_inside)
 		return cn_libc()->fclose(stream);
-	fflush(stream);
+	flushed = fflush(stream); /* drops what can't be written, and fclose would not tell of it any more */
+	error = errno;
+	if (flushed)
+		cn_stream_lost(fd);
 	cn_call_begin(&call, CALLER, "fclose", cn_conn_at(fd), fd);
 	ending(fd, CN_CAUSE_FCLOSE);
-	return cn_call_end(&call, cn_libc()->fclose(stream), NULL);
+	ret = cn_libc()->fclose(stream);
+	if (flushed && ret == 0) {
+		errno = error;
+		ret = EOF;
+	}
+	return cn_call_end(&call, ret, NULL);
 }
 
 /* --- what is sent --- */

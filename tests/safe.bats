@@ -36,3 +36,12 @@ setup() {
 		assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" "$WITHOUT closed"
 	done
 }
+
+@test "fclose_full: what stdio could not write out fails as before, and is no clean end" {
+	JUDGE_ARGS=(--read-pause-ms 1 --rcvbuf 4096)
+	play '' client 1.3 fclose_full
+	assert_regex "$SAID" '^fclose\(stream\) = -1 errno 11 '
+	WITHOUT="$STATUS $SAID truncated"
+	play "$SHIM" client 1.3 fclose_full
+	assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" "$WITHOUT"
+}
