@@ -28,7 +28,7 @@ REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.
 DEEP    := $(BUILD)/libclosenotify-deep.so
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
-.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers peers-gnutls bench coverage versions demo help needs-build needs-test test-programs \
+.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers peers-gnutls gnutls-orders bench coverage versions demo help needs-build needs-test test-programs \
   rude-programs gnutls-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
@@ -146,7 +146,7 @@ rude-programs: $(RUDE)
 gnutls-programs: $(GNUTLS)
 thread-programs: $(THREADS)
 
-$(BUILD)/tests/%: tests/programs/%.c tests/rude/old_libc.h $(LIBRARY)
+$(BUILD)/tests/%: tests/programs/%.c $(wildcard tests/rude/*.h) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ishim $< -o $@ -lssl -lcrypto -lpthread -ldl
 
@@ -160,7 +160,7 @@ $(BUILD)/tests/threads/%: tests/threads/%.c $(wildcard tests/rude/*.h)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
 $(BUILD)/tests/gnutls/two_libraries: MORE_LIBRARIES := -lssl -lcrypto
-$(BUILD)/tests/gnutls/%: tests/gnutls/%.c tests/gnutls/party.h tests/rude/rude.h tests/rude/old_libc.h
+$(BUILD)/tests/gnutls/%: tests/gnutls/%.c tests/gnutls/party.h $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lgnutls $(MORE_LIBRARIES) -lpthread -ldl
 
@@ -243,6 +243,15 @@ fuzz: needs-test ## FUZZ_SECONDS (60) for each: flags, configuration file, hello
 agreement: needs-build ## 3,000 random connections, records against the judge, in Debian 11, 12, 13 and sid each (an hour)
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@tests/versions --agreement 3000
+
+SANITIZED := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+gnutls-orders: needs-test ## ORDERS (3000) random orders of GnuTLS's calls against the judge, and a tenth of that under ASan
+	@$(MAKE) --no-print-directory all test-programs
+	@CN_BUILD=$(abspath $(BUILD)) tests/agreement --gnutls $(or $(ORDERS),3000)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='$(SANITIZED)' all gnutls-programs $(BUILD)/asan/tests/judge >/dev/null
+	@ASAN_OPTIONS=detect_leaks=0:exitcode=66:handle_segv=1 CN_BUILD=$(abspath $(BUILD)/asan) \
+	  AGREEMENT_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	  tests/agreement --gnutls $$(( $(or $(ORDERS),3000) / 10 ))
 
 soak: ## SOAK_SECONDS (600): 100,000 connections, random programs, peers and faults, agreement, fuzzing
 	@CN_BUILD=$(abspath $(BUILD)) tests/soak "$(or $(SOAK_SECONDS),600)"

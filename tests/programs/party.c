@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * One side of a TLS connection over whatever transport, client or server, that does what a string of letters says. For
- * random programs (tests/agreement): any string runs, a deed that makes no sense by now is left out, and nothing is said. */
-#include "../rude/rude.h"
+ * random programs (tests/agreement). */
+#include "../rude/deeds.h"
 
-static struct rude r;
 static const char *style, *flags;
 static BIO *in, *out, *outer; /* memory, or the outer end of a pair */
 static bool carrier_ended;    /* the socket has given its end of file */
@@ -279,74 +278,7 @@ static void old_error(int n)
 	ERR_put_error(ERR_LIB_USER, 0, 42, "party", 1);
 }
 
-static void fd_close(int n)
-{
-	(void)n;
-	close(r.fd);
-	r.fd = -1;
-}
-
-static void fd_shutdown(int n)
-{
-	shutdown(r.fd, n);
-}
-
-static void fd_replace(int n)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	(void)n;
-	dup2(null, r.fd);
-	close(null);
-	r.fd = -1;
-}
-
-static void fd_abort(int n)
-{
-	struct linger linger = {.l_onoff = 1, .l_linger = n};
-
-	setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-}
-
-static void nonblocking(int n)
-{
-	fcntl(r.fd, F_SETFL, n ? O_NONBLOCK : 0);
-}
-
-static void flushed(int n)
-{
-	struct pollfd gone = {.fd = r.fd};
-
-	(void)n;
-	for (int unsent = 1; unsent > 0 && !ioctl(r.fd, SIOCOUTQ, &unsent);)
-		if (unsent && poll(&gone, 1, 1) > 0)
-			break;
-}
-
-static void wait_end(int n)
-{
-	struct pollfd end = {.fd = r.fd, .events = POLLRDHUP};
-
-	(void)n;
-	poll(&end, 1, 2000);
-}
-
-static void call_exit(int n)
-{
-	exit(n);
-}
-
-static void call__exit(int n)
-{
-	_exit(n);
-}
-
-static const struct deed {
-	char letter, needs; /* the session or the descriptor */
-	int number;
-	void (*perform)(int n);
-	const char *meaning;
-} deeds[] = {
+static const struct deed deeds[] = {
 	{'r', 's', 100, read_some, "SSL_read of at most N bytes"},
 	{'z', 's', 0, read_all, "SSL_read until it fails"},
 	{'w', 's', 1, write_some, "SSL_write of N bytes"},
@@ -360,36 +292,13 @@ static const struct deed {
 	{'K', 's', 0, new_keys, "KeyUpdate, of the peer's too if N is 1; TLS 1.2: renegotiation"},
 	{'N', 's', 0, new_keys_finished, "the same, until the peer has done its part"},
 	{'q', 's', 0, old_error, "leave an error in OpenSSL's queue"},
-	{'C', 'd', 0, fd_close, "close"},
-	{'W', 'd', SHUT_WR, fd_shutdown, "shutdown: 0 SHUT_RD, 1 SHUT_WR, 2 SHUT_RDWR"},
-	{'d', 'd', 0, fd_replace, "dup2 of /dev/null over it"},
-	{'L', 'd', 0, fd_abort, "SO_LINGER {1, N}"},
-	{'n', 'd', 1, nonblocking, "O_NONBLOCK on (1) or off (0)"},
-	{'f', 'd', 0, flushed, "wait until the peer has acknowledged all"},
-	{'e', 'd', 0, wait_end, "wait for the peer's FIN, two seconds at most"},
-	{'X', 0, 0, call_exit, "exit(N)"},
-	{'E', 0, 0, call__exit, "_exit(N)"},
+	DEEDS_WITHOUT_TLS,
+	{0},
 };
 
-static void perform(const char *at)
+static bool lives(void)
 {
-	while (*at) {
-		const struct deed *deed = deeds;
-		char letter = *at++, *after;
-		long n;
-
-		while (deed->letter != letter)
-			if (++deed == deeds + sizeof(deeds) / sizeof(*deeds))
-				rude_fail("no such deed");
-		n = strtol(at, &after, 10);
-		if (after == at)
-			n = deed->number;
-		at = after;
-		if ((deed->needs == 's' && !r.ssl) || (deed->needs == 'd' && r.fd < 0) ||
-		    (letter != 'F' && deed->needs == 's' && r.fd < 0))
-			continue;
-		deed->perform((int)n);
-	}
+	return r.ssl;
 }
 
 static int accept_any(int ok, X509_STORE_CTX *store)
@@ -443,10 +352,8 @@ static int help(void)
 	     "       writes, e OpenSSL is told of the socket's end of file (memory, pair), u what "
 	     "BIO_f_buffer\n"
 	     "       holds is never flushed, t a server's tickets go when the peer has reset, h a\n"
-	     "       server's groups are such that it sends HelloRetryRequest\n"
-	     "DEEDS  letters, a number after some; then it returns from main:\n");
-	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++)
-		printf("  %c  %s\n", deeds[i].letter, deeds[i].meaning);
+	     "       server's groups are such that it sends HelloRetryRequest");
+	tell_deeds(deeds);
 	return 0;
 }
 
@@ -466,6 +373,6 @@ int main(int argc, char **argv)
 	shake_hands();
 	if (r.n)
 		write_some(r.n);
-	perform(argv[6]);
+	perform(deeds, argv[6], lives);
 	return 0;
 }
