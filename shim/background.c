@@ -112,7 +112,7 @@ static bool is_our_own(int fd)
 	while (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) &&
 	       --tries) /* no memory for the moment */
 		;
-	return tries && peer.pid == cn_process_page->pid;
+	return tries && peer.pid == atomic_load(&cn_process_page)->pid;
 }
 
 /* --- the thread --- */
@@ -247,7 +247,7 @@ static void take_message(int from)
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	static struct message message; /* used by this thread only */
+	static CN_APART struct message message; /* used by this thread only */
 	struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,

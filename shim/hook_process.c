@@ -182,7 +182,7 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 		more[i] = va_arg(list, void *);
 	va_end(list);
 	if (flags & CLONE_VM && !(flags & CLONE_THREAD))
-		atomic_store(&cn_memory_lent, true);
+		cn_memory_is_lent();
 	if (forks)
 		cn_raw_fork_begins();
 	child = cn_libc()->clone(run, stack, flags, argument, more[0], more[1], more[2]);
@@ -363,12 +363,12 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 __attribute__((visibility("hidden"), used)) long (*cn_real_syscall)(long number, ...);
 #ifdef __x86_64__ /* the seventh argument is on the stack */
 typedef pid_t vfork_call(void);
-__attribute__((visibility("hidden"), used)) vfork_call *cn_real_vfork;
-__attribute__((visibility("hidden"), used)) vfork_call *cn_find_vfork(void);
+__attribute__((visibility("hidden"), used)) vfork_call *cn_before_vfork(void);
 
-__attribute__((visibility("hidden"), used)) vfork_call *cn_find_vfork(void)
+__attribute__((visibility("hidden"), used)) vfork_call *cn_before_vfork(void)
 {
-	return cn_real_vfork = cn_libc()->vfork;
+	cn_memory_is_lent();
+	return cn_libc()->vfork;
 }
 
 __asm__(".pushsection .text\n"
@@ -391,15 +391,10 @@ __asm__(".pushsection .text\n"
 	".type vfork, @function\n"
 	"vfork:\n"
 	"	endbr64\n"
-	"	movb $1, cn_memory_lent(%rip)\n"
-	"	mov cn_real_vfork(%rip), %r11\n"
-	"	test %r11, %r11\n"
-	"	jnz 1f\n"
 	"	sub $8, %rsp\n"
-	"	call cn_find_vfork\n"
+	"	call cn_before_vfork\n"
 	"	add $8, %rsp\n"
-	"	mov %rax, %r11\n"
-	"1:	jmp *%r11\n"
+	"	jmp *%rax\n"
 	".size vfork, . - vfork\n"
 	".popsection\n");
 #else /* in registers, all seven; the name stands in quotes because unistd.h declares it variadic */

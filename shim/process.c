@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,8 +34,11 @@
 
 /* --- this process --- */
 
-struct cn_process_page *cn_process_page;
-static uint32_t process_name;
+/* Until there is a connection, and where no page is to be had. The kernel does not empty it. */
+static struct cn_process_page no_page = {.name = 1};
+
+struct cn_process_page *_Atomic cn_process_page = &no_page;
+static uint32_t process_name = 1;
 
 enum { UNBORN = 0, GONE = -1 }; /* instead of a pid: not known yet; all its threads are dead */
 
@@ -48,7 +52,7 @@ static struct family {
 	_Atomic uint32_t names; /* each given once */
 	_Atomic uint32_t turn;  /* whose place is looked at next when one is wanted */
 	struct member members[CN_FAMILY];
-} * family;
+} * _Atomic family;
 
 static _Atomic uint64_t self; /* this process's name << 32 | its place + 1; 0: it has none yet */
 
@@ -61,9 +65,16 @@ static void *map_shared(size_t size)
 
 static void name_process(void)
 {
-	cn_process_page->pid = getpid();
+	struct cn_process_page *page = atomic_load(&cn_process_page);
+
+	page->pid = getpid();
 	atomic_store(&self, 0);
-	atomic_store(&cn_process_page->name, ++process_name);
+	atomic_store(&page->name, ++process_name);
+}
+
+static pid_t own_pid(void)
+{
+	return atomic_load_explicit(&cn_process_page, memory_order_acquire)->pid;
 }
 
 static _Atomic uint32_t raw_forks_here; /* by a call that a hook saw */
@@ -74,7 +85,7 @@ uint32_t cn_process_born(void)
 	if (!atomic_exchange(&raw_fork_under_way, false) && family) /* let the others know */
 		atomic_fetch_add(&family->raw_forks, 1);
 	name_process();
-	return atomic_load_explicit(&cn_process_page->name, memory_order_relaxed);
+	return atomic_load_explicit(&atomic_load(&cn_process_page)->name, memory_order_relaxed);
 }
 
 #ifdef __x86_64__
@@ -85,8 +96,18 @@ _Atomic bool cn_memory_lent = true; /* vfork has no hook there */
 
 bool cn_process_is_real(void)
 {
-	return cn_process() && (!atomic_load_explicit(&cn_memory_lent, memory_order_relaxed) ||
-				getpid() == cn_process_page->pid);
+	return cn_process() &&
+	       (!atomic_load_explicit(&cn_memory_lent, memory_order_relaxed) || getpid() == own_pid());
+}
+
+void cn_memory_is_lent(void)
+{
+	int error = errno;
+
+	if (!own_pid())
+		atomic_load(&cn_process_page)->pid = getpid();
+	atomic_store(&cn_memory_lent, true);
+	errno = error;
 }
 
 uint32_t cn_raw_forks(void)
@@ -97,8 +118,6 @@ uint32_t cn_raw_forks(void)
 
 void cn_raw_fork_begins(void)
 {
-	if (!cn_process_page) /* another library's constructor, earlier than ours: there is nothing to copy yet */
-		return;
 	cn_process();
 	atomic_fetch_add(&raw_forks_here, 1);
 	atomic_store(&raw_fork_under_way, true);
@@ -106,8 +125,6 @@ void cn_raw_fork_begins(void)
 
 void cn_raw_fork_over(bool failed)
 {
-	if (!cn_process_page)
-		return;
 	cn_process();
 	atomic_store(&raw_fork_under_way, false);
 	if (failed)
@@ -227,7 +244,7 @@ static bool join_oneself(void)
 
 	if (atomic_load(&self))
 		return true;
-	place = join(cn_process_page->pid);
+	place = join(own_pid());
 	if (place < 0)
 		return false;
 	who = &family->members[place - 1].who;
@@ -421,7 +438,7 @@ struct filter {
 	_Atomic uint32_t name; /* whose; 0: nobody's */
 };
 static struct filter filters[FILTERS]; /* by place */
-static _Atomic uint64_t filter_bits[FILTERS][FILTER_BITS / 64];
+static CN_APART _Atomic uint64_t filter_bits[FILTERS][FILTER_BITS / 64];
 
 /* One of its words and, in it, one of the two bits that a link has. */
 static _Atomic uint64_t *bit_of(const struct filter *filter, const char *link, bool second, uint64_t *bit)
@@ -787,7 +804,7 @@ static void join_as_newborn(void)
 	uint64_t seen = atomic_load(who);
 
 	if (pid_of(seen) == UNBORN || pid_of(seen) == GONE)
-		atomic_compare_exchange_strong(who, &seen, member(name_of(seen), cn_process_page->pid));
+		atomic_compare_exchange_strong(who, &seen, member(name_of(seen), own_pid()));
 	atomic_store(&self, member(name_of(seen), birth.place));
 }
 
@@ -811,20 +828,43 @@ static void in_child(void)
 	errno = error;
 }
 
+/* Of its own name and pid: whoever reads the old one meanwhile reads the same. */
+static void make_page(void)
+{
+	size_t size = (size_t)getauxval(AT_PAGESZ);
+	struct cn_process_page *page = cn_map(size), *none = &no_page;
+
+	if (page && madvise(page, size, MADV_WIPEONFORK) == 0) {
+		page->pid = getpid();
+		atomic_store(&page->name, cn_process());
+		if (atomic_compare_exchange_strong(&cn_process_page, &none, page))
+			return;
+	} else { /* then a raw clone looks like its parent, and is to be told apart as a vfork child is */
+		cn_memory_is_lent();
+	}
+	if (page)
+		munmap(page, size);
+}
+
+static void make_family(void)
+{
+	struct family *fresh_one = map_shared(sizeof(*fresh_one)), *none = NULL;
+
+	if (fresh_one && !atomic_compare_exchange_strong(&family, &none, fresh_one))
+		munmap(fresh_one, sizeof(*fresh_one));
+}
+
+void cn_process_prepare(void)
+{
+	if (__builtin_expect(!atomic_load_explicit(&family, memory_order_acquire), 0)) {
+		make_page();
+		make_family();
+	}
+}
+
 void cn_processes_start(void (*before)(void), void (*child)(uint32_t parent))
 {
-	static struct cn_process_page fallback;
-	void *page = cn_map((size_t)sysconf(_SC_PAGESIZE));
-
-	cn_process_page = page;
-	if (!page || madvise(page, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK)) {
-		cn_process_page =
-			&fallback; /* then a raw clone looks like its parent, and is to be told apart as a vfork child is */
-		atomic_store(&cn_memory_lent, true);
-	}
-	family = map_shared(sizeof(*family));
 	before_each_fork = before;
 	in_each_child = child;
-	name_process();
 	pthread_atfork(before_fork, in_parent, in_child);
 }

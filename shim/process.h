@@ -43,6 +43,13 @@ bool cn_process_is_real(void);
  * last such child is gone. */
 extern _Atomic bool cn_memory_lent;
 
+/* Called by the parent before it makes such a child. Any thread, signal handlers too; errno is kept. */
+void cn_memory_is_lent(void);
+
+/* Called before there is a connection: from here on a fork without atfork handlers is noticed, and processes share what they know. Any thread, signal
+ * handlers too. */
+void cn_process_prepare(void);
+
 /* Changes when a fork without atfork handlers may have copied this process's connections. A hooked call counts at once (the
  * hook calls begins before it, and over after it in parent and child), any other when the child first reaches a hook. */
 uint32_t cn_raw_forks(void);
@@ -86,14 +93,15 @@ struct cn_process_page {
 	_Atomic uint32_t name;
 	pid_t pid;
 };
-extern struct cn_process_page *cn_process_page;
+extern struct cn_process_page *_Atomic cn_process_page;
 
 /* The first call in a process that was forked without atfork handlers. */
 uint32_t cn_process_born(void);
 
 static inline uint32_t cn_process(void)
 {
-	uint32_t name = atomic_load_explicit(&cn_process_page->name, memory_order_relaxed);
+	struct cn_process_page *page = atomic_load_explicit(&cn_process_page, memory_order_acquire);
+	uint32_t name = atomic_load_explicit(&page->name, memory_order_relaxed);
 
 	return __builtin_expect(name != 0, 1) ? name : cn_process_born();
 }
