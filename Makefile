@@ -20,7 +20,9 @@ BUILD_NEEDS := cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=li
 
 SHIM    := $(filter-out shim/deep.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
-OBJECTS := $(SHIM:shim/%.c=$(BUILD)/obj/%.o)
+# What every program runs at its start stands together: fewer page faults.
+START   := hook_process libc object process older config sink event
+OBJECTS := $(START:%=$(BUILD)/obj/%.o) $(filter-out $(START:%=$(BUILD)/obj/%.o),$(SHIM:shim/%.c=$(BUILD)/obj/%.o))
 LIBRARY := $(BUILD)/libclosenotify.so
 COMMANDS := closenotify closenotify-check closenotify-report
 FLEET   := $(wildcard scripts/fleet/*)
@@ -65,7 +67,8 @@ $(BUILD)/exports.map: shim/hooks.def
 
 $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 	$(CC) $(ALL_CFLAGS) -shared -Wl,--version-script=$(BUILD)/exports.map \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,--as-needed,--hash-style=both $(OBJECTS) $(LDFLAGS) -lpthread -ldl -o $@
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,-Bsymbolic-functions,--sort-section=name \
+	  -Wl,--as-needed,--hash-style=both $(OBJECTS) $(LDFLAGS) -lpthread -ldl -o $@
 
 # For LD_AUDIT; only the auditing functions are seen.
 $(DEEP): $(BUILD)/obj/deep.o
@@ -138,7 +141,7 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
                  $(BUILD)/tests/dlopen/load_plugin $(BUILD)/tests/dlopen/load_plugin.plugin $(BUILD)/tests/dlopen/by_name \
-                 $(BUILD)/tests/bench/instructions
+                 $(BUILD)/tests/bench/instructions $(BUILD)/tests/bench/startup
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 test-programs: $(TEST_PROGRAMS)

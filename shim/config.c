@@ -3,6 +3,7 @@
  * value, and prints the help. */
 #include "config.h"
 #include "format.h"
+#include "kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -276,7 +277,7 @@ static void complain(const struct option *option, const char *value)
 /* --- the file --- */
 
 static const char *conf_path;
-static char conf[CONF_MOST + 1]; /* stays: values point into it */
+static CN_APART char conf[CONF_MOST + 1]; /* stays: values point into it */
 static unsigned int complaints_of_file;
 
 /* `number`: 0 for the file as a whole. A file may preload into many programs, so one of them tells no more than the first few. */

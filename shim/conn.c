@@ -20,9 +20,10 @@
 #define CONN_CHUNK  512
 #define CONN_CHUNKS 2048 /* a million connections; beyond that, new ones are left alone */
 
-_Atomic uint32_t *_Atomic cn_fd_chunks[CN_FD_CHUNKS];
+/* Before all else that is large, so that its first chunks share the page of the small variables. */
+__attribute__((section(".bss.before_large"))) _Atomic uint32_t *_Atomic cn_fd_chunks[CN_FD_CHUNKS];
 
-static struct cn_conn *_Atomic conn_chunks[CONN_CHUNKS];
+static CN_APART struct cn_conn *_Atomic conn_chunks[CONN_CHUNKS];
 static _Atomic uint32_t conn_count; /* ever handed out */
 static _Atomic uint64_t free_list;  /* index of the first free one, and a tag against ABA in the upper half */
 
@@ -225,6 +226,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	struct cn_conn *conn = take_free();
 	struct cn_share *share;
 
+	cn_process_prepare();
 	if (!conn)
 		conn = take_new();
 	if (!conn)

@@ -208,7 +208,8 @@ int cn_socket_unread(int fd)
 
 ssize_t cn_socket_discard(int fd, bool tcp)
 {
-	static char bytes[DISCARD_STEP]; /* MSG_TRUNC does not touch it, so for TCP it costs no memory */
+	static CN_APART char
+		bytes[DISCARD_STEP]; /* MSG_TRUNC does not touch it, so for TCP it costs no memory */
 
 	/* By system call: ThreadSanitizer would report a race on `bytes`, which nobody reads. */
 	return syscall(SYS_recvfrom, fd, bytes, sizeof(bytes), MSG_DONTWAIT | (tcp ? MSG_TRUNC : 0), NULL,

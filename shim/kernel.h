@@ -81,6 +81,9 @@ void cn_socket_local(int fd, char *out, size_t size);
  * makes the kernel allocate a large table. */
 int cn_high_fd(void);
 
+/* A large table that most programs never use: apart from the small variables, which then share a page. */
+#define CN_APART __attribute__((section(".bss.large")))
+
 /* Zeroed memory by mmap, which is not freed; NULL if there is none. Unlike malloc, safe in a signal handler. */
 void *cn_map(size_t size);
 

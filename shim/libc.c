@@ -33,19 +33,12 @@ struct finding {
 static bool find_libc_in(const struct cn_object *object, void *argument)
 {
 	struct finding *finding = argument;
-	const char *name = libc_names;
-	bool all = true;
 
 	if (!finding->past_own) {
 		finding->past_own = is_own(object);
 		return false;
 	}
-	for (size_t i = 0; i < LIBC_COUNT; i++, name += strlen(name) + 1) {
-		if (!finding->found[i])
-			finding->found[i] = cn_object_symbol(object, name);
-		all &= finding->found[i] != NULL;
-	}
-	return all;
+	return cn_object_symbols(object, libc_names, finding->found);
 }
 
 void cn_libc_find(void)

@@ -19,7 +19,7 @@
 #define TO_APPEND  (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW)
 
 /* The same name three times: whole, what is before the last slash, what is after it. Empty: no file. */
-static char path[PATH_MAX], directory[PATH_MAX];
+static CN_APART char path[PATH_MAX], directory[PATH_MAX];
 static const char *name;
 
 static struct stat home; /* the directory, as it was at the start */
@@ -82,7 +82,7 @@ static int swap(int descriptor, int with)
  * nothing behind it can be changed. */
 static int walk(const char **why)
 {
-	static char rest[2 * PATH_MAX], target[PATH_MAX],
+	static CN_APART char rest[2 * PATH_MAX], target[PATH_MAX],
 		component[NAME_MAX + 1]; /* at the start there is one thread */
 	int at = open("/", O_PATH | O_CLOEXEC), links = 0;
 	uid_t leader = 0;

@@ -33,7 +33,7 @@ struct half {
 
 _Atomic uint32_t cn_seekers;
 
-static struct {
+static CN_APART struct {
 	_Atomic uint32_t lock; /* cn_process() of the holder; 0: free */
 	struct hello *hellos;  /* number 0 is none */
 	uint32_t used, hand;   /* numbers used since the last reset; the next to be replaced */

@@ -112,18 +112,37 @@ static uint32_t find_sysv(const struct tables *t, const char *name)
 	return index;
 }
 
+static void *find_in(const struct tables *t, uintptr_t base, const char *name)
+{
+	uint32_t index = 0;
+
+	if (!t->symbols || !t->strings)
+		return NULL;
+	if (t->gnu_hash)
+		index = find_gnu(t, name);
+	else if (t->hash)
+		index = find_sysv(t, name);
+	return index ? (void *)(base + t->symbols[index].st_value) : NULL;
+}
+
 static void *find(uintptr_t base, const ElfW(Dyn) * dynamic, const char *name)
 {
 	struct tables t = read_tables(base, dynamic);
-	uint32_t index = 0;
 
-	if (!t.symbols || !t.strings)
-		return NULL;
-	if (t.gnu_hash)
-		index = find_gnu(&t, name);
-	else if (t.hash)
-		index = find_sysv(&t, name);
-	return index ? (void *)(base + t.symbols[index].st_value) : NULL;
+	return find_in(&t, base, name);
+}
+
+bool cn_object_symbols(const struct cn_object *object, const char *names, void **found)
+{
+	struct tables t = read_tables(object->base, object->dynamic);
+	bool all = true;
+
+	for (; *names; names += strlen(names) + 1, found++) {
+		if (!*found)
+			*found = find_in(&t, object->base, names);
+		all &= *found != NULL;
+	}
+	return all;
 }
 
 void *cn_object_symbol(const struct cn_object *object, const char *name)

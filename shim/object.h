@@ -25,6 +25,9 @@ bool cn_object_at(const void *address, struct cn_object *object);
 /* The address of the symbol of that name that the object itself defines, in its newest version; NULL if none. */
 void *cn_object_symbol(const struct cn_object *object, const char *name);
 
+/* The same for each of `names`, of which each ends with 0 and the last is followed by "". What is found already stays. False if one is still not found. */
+bool cn_object_symbols(const struct cn_object *object, const char *names, void **found);
+
 /* The function in which that address lies, as far as the object's dynamic symbols tell: its name, and where it begins. NULL
  * if none. Looks at every symbol. */
 const char *cn_object_function(const struct cn_object *object, const void *address, uintptr_t *start);

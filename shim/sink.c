@@ -187,7 +187,7 @@ static __attribute__((noinline)) bool put_out_of_stack(const struct cn_record *r
 /* 4 KB are half of what many signal handlers and coroutines have for a stack. */
 static bool put_out(const struct cn_record *record, int fd)
 {
-	static struct cn_text text;
+	static CN_APART struct cn_text text;
 	static _Atomic uint32_t
 		writer; /* cn_process() of the one that has it; what a fork child finds is free */
 	uint32_t self = cn_process(), other = atomic_load(&writer);

@@ -91,7 +91,7 @@ bool cn_gnutls_within(const struct cn_tls *tls, const void *caller)
 #define BUCKETS 1024
 #define TAKEN   ((gnutls_session_t)1)
 
-static struct cn_gnutls *_Atomic buckets[BUCKETS];
+static CN_APART struct cn_gnutls *_Atomic buckets[BUCKETS];
 
 static struct cn_gnutls *_Atomic *bucket_of(gnutls_session_t session)
 {

@@ -2,6 +2,7 @@
  * The program's epoll sets. Invariant: every open set that was noted is in the list. A number in the list that is no set any
  * more does no harm, and is removed when it is met. */
 #include "watch.h"
+#include "kernel.h"
 #include "process.h"
 #include "libc.h"
 
@@ -15,7 +16,7 @@
 #define MOST  1024U
 #define AGAIN (UINT64_C(1) << 32) /* above the number, a count of notes: so no thread removes a newer one */
 
-static _Atomic uint64_t pollers[MOST]; /* number + 1; 0: free */
+static CN_APART _Atomic uint64_t pollers[MOST]; /* number + 1; 0: free */
 static _Atomic uint32_t top;
 
 static int number(uint64_t poller)

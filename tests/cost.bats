@@ -108,6 +108,29 @@ server_calls() {
 	done
 }
 
+# What the library adds to a program that has no TLS, compared with a library that has nothing in it.
+empty_library() {
+	echo 'int nothing;' | cc -shared -fPIC -xc - -o "$BATS_TEST_TMPDIR/empty.so"
+	echo "$BATS_TEST_TMPDIR/empty.so"
+}
+
+@test "a program without TLS: one system call more, at its start, and none at its end" {
+	local empty
+	empty=$(empty_library)
+	strace -qq -o "$BATS_TEST_TMPDIR/empty" -E LD_PRELOAD="$empty" /bin/true
+	strace -qq -o "$BATS_TEST_TMPDIR/ours" -E LD_PRELOAD="$SHIM" /bin/true
+	# The configuration file. All else is the loader's, which maps the same.
+	run diff <(sed 's/(.*//' "$BATS_TEST_TMPDIR/empty") <(sed 's/(.*//' "$BATS_TEST_TMPDIR/ours")
+	assert_equal "$(grep '^[<>]' <<<"$output" | grep -v mmap)" '> openat'
+	assert_equal "$(tail -n 2 "$BATS_TEST_TMPDIR/ours" | sed 's/".*"/file/; s/(.*file.*/ file/; s/(.*//')" $'openat file\nexit_group'
+}
+
+@test "a program without TLS: at most 6 page faults more than with a library that has nothing in it" {
+	run "$BUILD/tests/bench/startup" 20 /bin/true "$(empty_library)" "$SHIM"
+	assert_success
+	assert [ $(($(sed -n 's/^faults,1 //p' <<<"$output") - $(sed -n 's/^faults,0 //p' <<<"$output"))) -le 6 ]
+}
+
 @test "a close() that takes three instructions more is caught" {
 	local copy=$BUILD/broken/cost
 	rm -rf "$copy"
