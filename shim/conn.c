@@ -243,6 +243,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->fd = conn->read_fd = -1;
 	atomic_store(&conn->closed_before, -1);
 	conn->rest_length = conn->made = 0;
+	conn->said_too_late = false;
 	conn->handed = conn->produced = conn->goodbye = 0;
 	share = atomic_exchange(&conn->share, NULL);
 	if (share)

@@ -98,6 +98,7 @@ struct cn_conn {
 		[CN_GOODBYE_MOST]; /* the program's, made into memory: it has to carry it to the socket */
 	uint32_t made;             /* its length; 0: none */
 	uint32_t unfinished;       /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
+	bool said_too_late; /* the program has sent close_notify after an error or an end that allows none */
 };
 
 /* --- descriptors: two levels, so that an untracked close is a load and a branch and costs no memory --- */

@@ -173,7 +173,7 @@ static void summary_if_due(void)
 /* How far the program itself got with its goodbye. */
 static const char *deed(const struct cn_conn *conn)
 {
-	if (cn_conn_has(conn, CN_SAID))
+	if (cn_conn_has(conn, CN_SAID) || conn->said_too_late)
 		return "close_notify";
 	if (cn_conn_has(conn, CN_ALERT_PENDING))
 		return "partial_close_notify";
@@ -228,7 +228,7 @@ static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end
 		.facts = end->facts,
 		.cause = end->cause,
 		.reason = end->plan.reason,
-		.goodbye = fix && cn_conn_has(conn, CN_SAID_BY_SHIM),
+		.goodbye = (fix && cn_conn_has(conn, CN_SAID_BY_SHIM)) || conn->said_too_late,
 		.drained = fix && (end->done.drained || end->done.delivery == CN_DELIVERY_BACKGROUND),
 		.tcp = end->socket.tcp,
 		.fin_sent = end->socket.write_shut || cn_conn_has(conn, CN_FIN_SENT),

@@ -203,19 +203,24 @@ static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct
 	if (ret < 0)
 		cn_session_failed(conn, g->session, ret, 0, NULL);
 	else if (waits)
-		cn_conn_note(conn, CN_PEER_CLOSED);
-	if (!before->established || doomed ||
+		cn_conn_note(conn, cn_gnutls_has_heard(g) ? CN_PEER_CLOSED : CN_PEER_UNTOLD);
+	/* Before the first handshake it is plain text, and amid a key update it has the old key. */
+	if (!g->established || g->doomed || atomic_load(&g->busy) & CN_GNUTLS_KEY_UPDATE ||
 	    (ret >= 0 &&
 	     cn_conn_has(conn, CN_FIN_SENT)) || /* a push function took it, and can't send it any more */
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return;
-	said = ret == 0 || (waits && cn_gnutls_reads(g)); /* failed, but only in reading: the alert is out */
+	/* If it failed in reading, the alert is out. */
+	said = ret == 0 || (waits && (cn_gnutls_reads(g) || ret == CN_GNUTLS_E_INVALID_SESSION));
 	if (said) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
-		cn_conn_note(conn, CN_SAID);
-		if (conn->share)
+		if (doomed)
+			conn->said_too_late = true;
+		else
+			cn_conn_note(conn, CN_SAID);
+		if (conn->share && !doomed)
 			atomic_store(&conn->share->said, true);
-	} else if (is_again(ret)) {
+	} else if (is_again(ret) && before->established && !doomed) {
 		cn_conn_note(conn, CN_ALERT_PENDING);
 		g->alerted = goodbye->alone;
 	}

@@ -470,6 +470,7 @@ static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
 static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 {
 	struct gnutls *o = of(tls);
+	struct cn_gnutls *g = cn_gnutls_find(session);
 	int error = errno;
 
 	switch (ret) {
@@ -488,6 +489,8 @@ static enum cn_outcome outcome(struct cn_tls *tls, void *session, int ret)
 		return CN_OUT_WANT;
 	case CN_GNUTLS_E_INVALID_REQUEST:
 		return CN_OUT_REFUSED;
+	case CN_GNUTLS_E_INVALID_SESSION: /* also because it has been ended by our own goodbye */
+		return g && g->conn && cn_conn_has(g->conn, CN_SAID_BY_SHIM) ? CN_OUT_REFUSED : CN_OUT_FATAL;
 	default:
 		return o->gnutls_error_is_fatal(ret) ? CN_OUT_FATAL : CN_OUT_WANT;
 	}
@@ -504,6 +507,14 @@ static const char *error_word(struct cn_tls *tls, void *session, int ret)
 bool cn_gnutls_reads(struct cn_gnutls *g)
 {
 	return of(g->tls)->gnutls_record_get_direction(g->session) != WRITING;
+}
+
+bool cn_gnutls_has_heard(struct cn_gnutls *g)
+{
+	char byte;
+
+	/* Nothing more is read: it is 0 after close_notify, else GNUTLS_E_INVALID_SESSION. */
+	return cn_gnutls_real(g->tls)->gnutls_record_recv(g->session, &byte, 1) == 0;
 }
 
 bool cn_gnutls_shakes_hands(struct cn_gnutls *g)
@@ -672,7 +683,7 @@ int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int 
 		end_read = how == SHUT_WRITE ? read_away(g) : real->gnutls_bye(g->session, how);
 	while (again(end_read) && wait_until(&end, read_fd, POLLIN));
 	real->gnutls_transport_set_pull_function(g->session, pull_as_ever);
-	*heard = end_read == 0;
+	*heard = end_read == 0 && (how == SHUT_WRITE || cn_gnutls_has_heard(g));
 	return how == SHUT_WRITE ? ret : end_read;
 }
 

@@ -95,6 +95,9 @@ void cn_gnutls_set_push(struct cn_gnutls *g, gnutls_push_func push, gnutls_vec_p
 /* After E_AGAIN: the session waits to read, so nothing is left to be written. */
 bool cn_gnutls_reads(struct cn_gnutls *g);
 
+/* After gnutls_bye(GNUTLS_SHUT_RDWR) has returned 0: whether close_notify was what ended its reading. A bare FIN would do. */
+bool cn_gnutls_has_heard(struct cn_gnutls *g);
+
 /* TLS 1.2: another handshake, of which the program knows nothing (GNUTLS_AUTO_REAUTH), has begun and is not over. */
 bool cn_gnutls_shakes_hands(struct cn_gnutls *g);
 

@@ -47,7 +47,7 @@ struct cn_evidence {
 	struct cn_facts facts; /* as they were decided upon */
 	enum cn_cause cause;
 	enum cn_reason reason;
-	bool goodbye; /* close_notify by the shim, sent or still to be sent by it */
+	bool goodbye; /* close_notify by the shim, sent or still to be sent by it; or the program's, too late to count for facts.said */
 	bool drained; /* the shim has drained, or the background will: unread input resets nothing */
 	bool tcp;
 	bool fin_sent;   /* ours, before this end */
