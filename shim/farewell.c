@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define AN_ALERT 128    /* bytes, of most */
 #define WMEM_MAX 212992 /* the kernel's default for net.core.wmem_max */
 
 /* A full send buffer can often be widened by the few bytes of an alert. SO_SNDBUF must not make a buffer smaller that was given
@@ -61,7 +62,7 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, 
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
 		cn_conn_note(conn, CN_SAID_BY_SHIM);
-	if (before->tcp && !before->owing && !how->unfinished)
+	if (before->tcp && !before->owing && sealed.length <= before->window && !how->unfinished)
 		conn->goodbye = before->handed + sealed.length;
 	conn->tls->ops->unseal(conn->tls, &sealed);
 	return sent == sealed.length;
@@ -94,15 +95,16 @@ static void send_rest(struct cn_conn *conn, int fd)
 }
 
 /* Data that comes in after close() is answered by RST, and RST drops our send queue. After the peer's FIN no data can come.
- * Only bytes sent before the goodbye count: the goodbye, once sent, is ahead of any RST. */
+ * Only bytes sent before the goodbye count: the goodbye, once sent, is ahead of any RST. It is not sent where the peer's receive
+ * window has no room. */
 static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before)
 {
 	bool goodbye_alone = conn->goodbye && before->handed == conn->goodbye;
 
 	if (before->reset)
 		return false;
-	return conn->rest_length || (before->tcp && before->owing && !goodbye_alone && !before->peer_shut &&
-				     cn_socket_unacked(fd) > 0);
+	return conn->rest_length || (before->tcp && (before->owing || before->window < AN_ALERT) &&
+				     !goodbye_alone && !before->peer_shut && cn_socket_unacked(fd) > 0);
 }
 
 /* A server that answers before it has read the whole request: the rest comes after close() and is answered by RST. Then the

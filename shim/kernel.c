@@ -140,6 +140,9 @@ static void look_at_tcp(int fd, struct cn_socket *out)
 	out->handed = handed_to(fd, &info, length, out->write_shut);
 	out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;
 	out->unsaid = info.tcpi_notsent_bytes;
+	out->window = length >= offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(info.tcpi_snd_wnd)
+			      ? info.tcpi_snd_wnd
+			      : UINT32_MAX;
 	out->acked = info.tcpi_bytes_acked;
 	out->received = info.tcpi_bytes_received;
 }

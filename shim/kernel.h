@@ -16,9 +16,10 @@ struct cn_socket {
 	bool peer_shut;  /* the peer's FIN has come */
 	bool reset;      /* the connection is gone: by RST, or, if SO_ERROR is 0, by a FIN from both sides */
 	bool abort_on_close; /* SO_LINGER {on, 0} */
-	int wait_s;  /* SO_LINGER {on, N}: close() waits N seconds for the peer; 0: it does not wait */
-	bool unsaid; /* TCP: some bytes given to the kernel, or FIN after them, were not sent even once */
-	bool owing;  /* TCP: bytes were given to the kernel that the peer has not acknowledged */
+	int wait_s;      /* SO_LINGER {on, N}: close() waits N seconds for the peer; 0: it does not wait */
+	bool unsaid;     /* TCP: some bytes given to the kernel, or FIN after them, were not sent even once */
+	bool owing;      /* TCP: bytes were given to the kernel that the peer has not acknowledged */
+	uint32_t window; /* TCP: room that the peer has told of; UINT32_MAX: unknown (before Linux 5.4) */
 	uint64_t
 		handed; /* TCP: payload bytes given to the kernel so far, counted from a fixed but unknown start */
 	uint64_t acked, received; /* TCP: bytes that the peer has acknowledged, and that came from it */
