@@ -284,6 +284,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	struct cn_facts facts;
 	struct cn_plan plan = {0};
 	struct cn_share *share;
+	int64_t missing;
 	int copy, number = fd;
 	bool late;
 
@@ -308,6 +309,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
 	facts = gather(conn, fd, number, &socket, cause, thread_inside, status);
+	missing = held(conn, &socket, &facts); /* before our alert is counted */
 	/* What a buffer above the socket holds goes with the session. */
 	if (cause == CN_CAUSE_FREE && facts.held && !socket.write_shut &&
 	    !cn_conn_has(conn, CN_MATCHED | CN_EARLY))
@@ -347,7 +349,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 						    .done = done,
 						    .facts = facts,
 						    .socket = socket,
-						    .held = held(conn, &socket, &facts)});
+						    .held = missing});
 }
 
 enum cn_cause cn_end_of_half(int fd, int how)
