@@ -410,7 +410,24 @@ static void print_help(void)
 	}
 }
 
-void cn_config_read(void)
+/* Under Wine every process runs the same loader, with the Windows program as its first argument. */
+static void read_program(char **argv)
+{
+	static const char *const loaders[] = {"wine", "wine64", "wine-preloader", "wine64-preloader"};
+	const char *name = program_invocation_short_name, *end;
+
+	for (size_t i = 0; i < sizeof(loaders) / sizeof(*loaders); i++)
+		cn_config.wine |= argv && argv[0] && argv[1] && strcmp(name, loaders[i]) == 0;
+	if (cn_config.wine) {
+		for (name = end = argv[1]; *end; end++) {
+			if (*end == '/' || *end == '\\')
+				name = end + 1;
+		}
+	}
+	strncpy(cn_config.program, name, sizeof(cn_config.program) - 1);
+}
+
+void cn_config_read(char **argv)
 {
 	struct utsname machine;
 	const char *mode;
@@ -418,7 +435,7 @@ void cn_config_read(void)
 	/* Secure execution: the environment belongs to somebody with fewer rights than the program. */
 	if (getauxval(AT_SECURE))
 		return;
-	strncpy(cn_config.program, program_invocation_short_name, sizeof(cn_config.program) - 1);
+	read_program(argv);
 	mode = getenv("CLOSENOTIFY_MODE");
 	if (mode && strcmp(mode, "help") == 0) {
 		print_help();

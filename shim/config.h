@@ -30,14 +30,15 @@ struct cn_config {
 	bool quiet_override;     /* CLOSENOTIFY_QUIET=override */
 	bool exit_always;        /* CLOSENOTIFY_EXIT=always */
 	char program[256];       /* base name of the program, for CLOSENOTIFY_ONLY and the log */
+	bool wine;               /* a Windows program under Wine */
 	char host[65];           /* node name of the machine, for the log */
 };
 
 extern struct cn_config cn_config;
 
 /* Reads the environment, /etc/closenotify.conf or the file that CLOSENOTIFY_CONF names, and the program's name. Called by the constructor, once, before any other thread
- * exists. Under secure execution (AT_SECURE) it reads nothing and leaves mode off. A bad value costs one line
+ * exists. `argv`: of main, or NULL. Under secure execution (AT_SECURE) it reads nothing and leaves mode off. A bad value costs one line
  * on stderr and leaves the default; so does the file, whatever is wrong with it. */
-void cn_config_read(void);
+void cn_config_read(char **argv);
 
 #endif

@@ -25,12 +25,13 @@ __attribute__((visibility("hidden"))) extern long (*cn_real_syscall)(long number
 static void at_quick_end(void);
 
 /* Before the constructors of everything that is not preloaded. */
-__attribute__((constructor(101))) static void start(void)
+__attribute__((constructor(101))) static void start(int argc, char **argv)
 {
+	(void)argc;
 	cn_libc_find();
 	cn_real_syscall = cn_libc()->syscall;
 	cn_processes_start(cn_conns_before_fork, cn_conns_after_fork);
-	cn_config_read();
+	cn_config_read(cn_libc_is_glibc() ? argv : NULL); /* which musl does not give */
 	if (!cn_libc_is_glibc())
 		cn_config.mode = CN_MODE_OFF;
 	if (cn_config.mode == CN_MODE_OFF)

@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(complained, 0, sizeof(complained));
 	mode = given("CLOSENOTIFY_MODE");
 	helped = mode && !strcmp(mode, "help");
-	cn_config_read();
+	cn_config_read(NULL);
 	if (helped) {
 		HOLD(cn_config.mode == CN_MODE_OFF);
 		free(text);
