@@ -118,7 +118,9 @@ static bool is_shared(const struct cn_conn *conn, int fd, int number, const stru
 	if (conn->raw_forks != cn_raw_forks() || cn_conn_has(conn, CN_HANDED_OVER) ||
 	    (closes && atomic_load(&conn->descriptors) > 1))
 		return true;
-	return share && socket->open && may_end(conn) && cn_share_held_elsewhere(share, fd, number);
+	if (share && socket->open && may_end(conn) && cn_share_held_elsewhere(share, fd, number))
+		return true;
+	return closes && cn_config.wine && socket->open && cn_share_held_by_server(fd);
 }
 
 void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before)

@@ -593,6 +593,83 @@ bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number)
 	return false;
 }
 
+/* --- Wine's server --- */
+
+static bool is_server(pid_t pid)
+{
+	char path[32], program[256];
+	ssize_t length;
+	const char *name;
+
+	proc_path(pid, "exe", path);
+	length = readlink(path, program, sizeof(program) - 1);
+	program[length > 0 ? length : 0] = '\0';
+	name = strrchr(program, '/');
+	return name && strncmp(name, "/wineserver", 11) == 0;
+}
+
+/* 1: it has the socket; 0: it has not; -1: unknown. */
+static int asked(pid_t pid, const char *socket)
+{
+	char path[32];
+	int directory, has;
+
+	proc_path(pid, "fd", path);
+	directory = open_for_now(path);
+	if (directory < 0)
+		return -1;
+	has = look_through(pid, directory, socket, NULL);
+	cn_copy_over(directory);
+	return has;
+}
+
+/* The server that has the socket, or 0; there may be others, each for Windows programs of its own. */
+static pid_t find_server(const char *socket)
+{
+	struct {
+		ino64_t inode;
+		off64_t next;
+		unsigned short length;
+		unsigned char type;
+		char name[];
+	} * entry;
+	_Alignas(8) char bytes[4096];
+	int directory = open_for_now("/proc");
+	pid_t found = 0;
+	long got;
+
+	if (directory < 0)
+		return 0;
+	while (!found && (got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
+		for (long at = 0; at < got && !found; at += entry->length) {
+			pid_t pid;
+
+			entry = (void *)(bytes + at);
+			pid = (pid_t)strtol(entry->name, NULL, 10);
+			if (pid > 0 && is_server(pid) && asked(pid, socket) == 1)
+				found = pid;
+		}
+	}
+	cn_copy_over(directory);
+	return found;
+}
+
+bool cn_share_held_by_server(int fd)
+{
+	static _Atomic pid_t server; /* a process under Wine does not outlive it */
+	char socket[40];
+	pid_t pid = atomic_load(&server);
+
+	if (!name_socket(fd, socket))
+		return true;
+	if (!pid) {
+		pid = find_server(socket);
+		atomic_store(&server, pid);
+		return true;
+	}
+	return asked(pid, socket) != 0;
+}
+
 _Atomic bool cn_tables_differ;
 
 /* --- copies --- */

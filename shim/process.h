@@ -85,6 +85,11 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited);
  * for each living holder, or one for each of its descriptors if the socket is no longer at `number`. */
 bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number);
 
+/* Of a process under Wine: its server, by which all its sockets come, has `fd` open too. It has from before the first
+ * handle of a Windows process to the last one's end. What can't be found out counts as held. Costs a link for each
+ * descriptor of the server; the first time also one for each process. */
+bool cn_share_held_by_server(int fd);
+
 /* This process has closed its last descriptor of the connection, and is no holder any more. */
 void cn_share_leave(struct cn_share *share);
 

@@ -34,6 +34,8 @@ static void found_socket(struct cn_conn *conn, void *session)
 		cn_event_label(conn, carrier.fd);
 		conn->handed = carrier.handed - conn->produced;
 		cn_conn_note(conn, CN_MATCHED);
+		if (cn_config.wine)
+			cn_share_held_by_server(carrier.fd); /* to know it when it has closed this one */
 	}
 	cn_conn_seek_over(conn);
 }
