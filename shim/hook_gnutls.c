@@ -252,7 +252,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
 	struct transport transport __attribute__((cleanup(give_back))) = {.copy = -1};
-	bool known, gone, plain, over, heard = false;
+	bool known, gone, plain, over, keeps, heard = false;
 	int ret;
 
 	g->tls->ops->look(g->tls, g->session, &before);
@@ -264,6 +264,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 		socket = cn_bound_socket(conn, transport.copy, true);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown && plain;
 	over = cn_conn_has(conn, CN_SAID_BY_SHIM) && !gone;
+	keeps = first && !plain && cn_conn_has(conn, CN_MATCHED) && !cn_conn_has(conn, CN_SAID_BY_SHIM);
 	stay->begun = first ? CN_TRIED : 0; /* never a second alert */
 	cn_guard_leave(guard);
 	if (fixes && (plain || over)) {
@@ -274,7 +275,11 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 							transport.copy);
 		transport.g = g;
 	}
+	if (keeps)
+		cn_gnutls_keep_begin(g);
 	ret = say(real, g->session, goodbye);
+	if (keeps)
+		cn_gnutls_keep_over(g, ret == 0);
 	if (cn_config.wait_ms && fixes && plain && !gone && !goodbye->alone) {
 		int error = errno;
 

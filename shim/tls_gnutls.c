@@ -168,6 +168,7 @@ static struct cn_gnutls *take_entry(gnutls_session_t session)
 	atomic_store(&g->users, 0);
 	g->way = CN_GNUTLS_COUNTED;
 	g->copy = -1;
+	g->keeps = false;
 	return g;
 }
 
@@ -240,6 +241,43 @@ static ssize_t all_of(const struct iovec *parts, int count)
 	return (ssize_t)length;
 }
 
+static void keep(struct cn_gnutls *g, const void *bytes, size_t length)
+{
+	struct cn_conn *conn = g->conn;
+
+	if (length > CN_GOODBYE_MOST - conn->made) {
+		g->keeps = false;
+		return;
+	}
+	memcpy(conn->goodbye_made + conn->made, bytes, length);
+	conn->made += (uint32_t)length;
+}
+
+/* The program's push function has taken so much. */
+static void taken(struct cn_gnutls *g, const struct iovec *parts, size_t length)
+{
+	atomic_fetch_add(&g->pushed, (uint64_t)length);
+	for (; g->keeps && length; parts++) {
+		size_t part = parts->iov_len < length ? parts->iov_len : length;
+
+		keep(g, parts->iov_base, part);
+		length -= part;
+	}
+}
+
+void cn_gnutls_keep_begin(struct cn_gnutls *g)
+{
+	g->conn->made = 0;
+	g->keeps = true;
+}
+
+void cn_gnutls_keep_over(struct cn_gnutls *g, bool said)
+{
+	if (!said || !g->keeps)
+		g->conn->made = 0;
+	g->keeps = false;
+}
+
 /* Calls the program's push function and counts what it took. One without a vector gets the parts one by one, as from the library. */
 static ssize_t push_on(struct cn_gnutls *g, gnutls_transport_ptr_t pointer, const struct iovec *parts,
 		       int count)
@@ -249,14 +287,14 @@ static ssize_t push_on(struct cn_gnutls *g, gnutls_transport_ptr_t pointer, cons
 	if (g->vec_push) {
 		put = g->vec_push(pointer, parts, count);
 		if (put > 0)
-			atomic_fetch_add(&g->pushed, (uint64_t)put);
+			taken(g, parts, (size_t)put);
 		return put;
 	}
 	for (int i = 0; i < count; i++) {
 		ssize_t part = g->push(pointer, parts[i].iov_base, parts[i].iov_len);
 
 		if (part > 0)
-			atomic_fetch_add(&g->pushed, (uint64_t)part), put += part;
+			taken(g, &parts[i], (size_t)part), put += part;
 		if (part < 0 && i == 0)
 			return part;
 		if (part < (ssize_t)parts[i].iov_len)

@@ -62,6 +62,7 @@ struct cn_gnutls {
 	_Atomic uint32_t users; /* calls under way that need the shim's push function */
 	enum cn_gnutls_way way;
 	int copy;
+	bool keeps; /* what is pushed to the program goes to its connection's goodbye_made as well */
 	char sni[200];
 };
 
@@ -88,6 +89,11 @@ bool cn_gnutls_within(const struct cn_tls *tls, const void *caller);
 /* Before and after a call on a session during which the shim's push function is in place. `before` is what begin returned. */
 struct cn_gnutls *cn_gnutls_push_begin(struct cn_gnutls *g, enum cn_gnutls_way way, int copy);
 void cn_gnutls_push_over(struct cn_gnutls *g, struct cn_gnutls *before);
+
+/* Bracket the program's own goodbye into a push function of its own: what that takes is kept as the connection's goodbye_made.
+ * `said`: the goodbye has succeeded. */
+void cn_gnutls_keep_begin(struct cn_gnutls *g);
+void cn_gnutls_keep_over(struct cn_gnutls *g, bool said);
 
 /* The program sets a push function, one of the two, the other NULL. Takes effect at once, or when the shim's is taken out again. */
 void cn_gnutls_set_push(struct cn_gnutls *g, gnutls_push_func push, gnutls_vec_push_func vec_push);

@@ -166,6 +166,10 @@ unchanged() {
 	unchanged own_push_holds truncated
 }
 
+@test "own_push_keeps_bye: the goodbye that the program has made and not sent is sent" {
+	changes own_push_keeps_bye truncated
+}
+
 @test "own_push_later: a transport that changes after the handshake is left alone" {
 	unchanged own_push_later truncated
 }

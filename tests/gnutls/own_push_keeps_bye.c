@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * A push function of its own that keeps the goodbye to itself; gnutls_bye, gnutls_deinit, close. */
+#include "party.h"
+
+static bool keeps;
+
+static ssize_t push(gnutls_transport_ptr_t pointer, const void *bytes, size_t length)
+{
+	return keeps ? (ssize_t)length : party_push(pointer, bytes, length);
+}
+
+int main(int argc, char **argv)
+{
+	struct party p = party_connect(argc, argv);
+	struct party_pipe pipe;
+
+	party_session(&p);
+	party_pipes(&p, &pipe);
+	gnutls_transport_set_push_function(p.session, push);
+	party_speak(&p);
+	keeps = true;
+	TELL(gnutls_bye(p.session, GNUTLS_SHUT_WR));
+	return party_ends(&p);
+}
