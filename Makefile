@@ -228,6 +228,10 @@ matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test pla
 releases: ## demo and suite in bare systems of Debian 11, 12, 13, with and without CAP_SYS_ADMIN (root)
 	@CN_BUILD=$(abspath $(BUILD)) tests/releases
 
+.PHONY: walk
+walk: ## demo, build, install, package, use and remove, in bare systems of Debian 11, 12, 13 (root; 20 minutes)
+	@CN_BUILD=$(abspath $(BUILD)) COMMANDS=walk tests/releases
+
 versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each in its own Debian release
 	@tests/needs dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@tests/versions
@@ -305,7 +309,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
-	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/sysroot tests/versions \
+	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/walk tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
 	shellcheck -x tests/table tests/programs-in tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
