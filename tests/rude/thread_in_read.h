@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A thread that waits inside SSL_read. */
+ * A thread that waits inside a call that reads. */
 #ifndef THREAD_IN_READ_H
 #define THREAD_IN_READ_H
 
@@ -7,7 +7,7 @@
 
 static _Atomic pid_t reader;
 
-static void *read_on(void *session)
+static inline void *read_on(void *session)
 {
 	char byte;
 
@@ -16,8 +16,8 @@ static void *read_on(void *session)
 	return NULL;
 }
 
-/* Until the thread waits in a system call on the socket. */
-static void wait_until_inside(int fd)
+/* Until the thread waits in this system call on the socket. */
+static void wait_until_inside(long call, int fd)
 {
 	char path[64], line[64], wanted[32];
 	FILE *file;
@@ -25,7 +25,7 @@ static void wait_until_inside(int fd)
 	while (!reader)
 		sched_yield();
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", reader);
-	snprintf(wanted, sizeof(wanted), "%d 0x%x ", SYS_read, (unsigned int)fd);
+	snprintf(wanted, sizeof(wanted), "%ld 0x%x ", call, (unsigned int)fd);
 	do {
 		file = fopen(path, "r");
 		if (!file || !fgets(line, sizeof(line), file))
@@ -34,7 +34,7 @@ static void wait_until_inside(int fd)
 	} while (strncmp(line, wanted, strlen(wanted)));
 }
 
-/* Comes back when the thread waits there. */
+/* Comes back when the thread waits in SSL_read. */
 static inline pthread_t read_in_thread(struct rude *r)
 {
 	pthread_t thread;
@@ -42,7 +42,7 @@ static inline pthread_t read_in_thread(struct rude *r)
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL 3 answers an unexpected EOF with an alert */
 	if (pthread_create(&thread, NULL, read_on, r->ssl))
 		rude_fail("pthread_create");
-	wait_until_inside(r->fd);
+	wait_until_inside(SYS_read, r->fd);
 	return thread;
 }
 
