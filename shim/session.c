@@ -156,6 +156,16 @@ static uint32_t truncation(struct cn_conn *conn, void *session, int error)
 	return CN_TRUNCATED | (state.unread ? CN_MID_RECORD : 0U);
 }
 
+/* A write that would block for no reason of its own has touched nothing. */
+static bool is_refused(struct cn_conn *conn, void *session)
+{
+	struct cn_tls_state state = {0};
+
+	if (conn->tls->ops->writes_wait_for_room)
+		conn->tls->ops->look(conn->tls, session, &state);
+	return state.established;
+}
+
 void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t length, const char *name)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -167,7 +177,7 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 	switch (outcome) {
 	case CN_OUT_WANT:
 	case CN_OUT_WANT_WRITE:
-		if (!length)
+		if (!length || (outcome == CN_OUT_WANT && is_refused(conn, session)))
 			break;
 		cn_conn_note(conn, CN_WRITE_PENDING);
 		conn->unfinished = outcome == CN_OUT_WANT_WRITE && length < UINT32_MAX ? (uint32_t)length : 0;

@@ -823,6 +823,7 @@ static bool set_conn(struct cn_tls *tls, void *session, struct cn_conn *conn)
 }
 
 static const struct cn_tls_ops ops = {
+	.writes_wait_for_room = true,
 	.frees = "SSL_free",
 	.clears = "SSL_clear",
 	.descriptors = descriptors,

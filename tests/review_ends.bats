@@ -96,6 +96,16 @@ in_record() {
 	[ "$(field bytes "$RESULT")" -lt 150000 ]
 }
 
+@test "a write that OpenSSL refuses after a read that found nothing is no unfinished one" {
+	local style
+	JUDGE_ARGS=(--send 100 --silent-end)
+	for style in pair memory socket; do
+		rm -f "$LOG"
+		RUDE=$BUILD/tests play "$SHIM" client 1.3 party 5 "$style" - r100n1r100n0bSC
+		assert_equal "$(verdict_of "$RESULT") $(in_record verdict fault did)" 'closed ended none close_notify'
+	done
+}
+
 # Qt 6.11 calls SSL_shutdown over memory, and closes.
 @test "a goodbye that the program leaves in memory is sent for it, and never with data that is left there too" {
 	local tls end mode
