@@ -125,6 +125,8 @@ enum {
 	LIBRARY_SSL = 20,
 	EX_INDEX_SSL = 0,
 	EARLY_DATA_REJECTED = 1,
+	RECORD_ALERT = 21,
+	CLEAR_ALERT = 7,
 	BIO_RESET = 1,
 	BIO_EOF = 2,
 	BIO_INFO = 3,
@@ -302,8 +304,9 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 			     (socket && ask(o, socket, BIO_KTLS_SEND) > 0);
 	state->established = o->SSL_is_init_finished(session) == 1;
 	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert unencrypted. SSL_set_session and
-	 * SSL_set_ssl_method also forget the handshake; the alert then has a wrong sequence number. */
-	state->unsupported |= state->established &&
+	 * SSL_set_ssl_method also forget the handshake; the alert then has a wrong sequence number. From 3.2 on the record layer
+	 * keeps keys and numbers for itself. */
+	state->unsupported |= state->established && !o->SSL_is_quic &&
 			      (!o->SSL_get_session(session) || !o->SSL_get_finished(session, &finished, 0));
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
@@ -535,6 +538,9 @@ static bool seal(struct cn_tls *tls, void *session, const struct cn_seal *how, s
 		o->SSL_set_shutdown(session, flags & ~SENT);
 	if (say_into(o, session, memory, how->unfinished))
 		length = o->BIO_ctrl(memory, BIO_INFO, 0, (void *)&sealed->bytes);
+	if (length == CLEAR_ALERT &&
+	    sealed->bytes[0] == RECORD_ALERT) /* the keys are gone, whatever look() has said */
+		length = 0;
 	if (quiet)
 		o->SSL_set_quiet_shutdown(session, 1);
 	o->SSL_set_info_callback(session, info);
