@@ -30,7 +30,7 @@ REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.
 DEEP    := $(BUILD)/libclosenotify-deep.so
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
-.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers peers-gnutls gnutls-orders bench coverage versions demo help needs-build needs-test test-programs \
+.PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers peers-gnutls gnutls-orders bench coverage versions demo help needs-build needs-test needs-wine schannel test-programs \
   rude-programs gnutls-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
@@ -217,13 +217,21 @@ demo: needs-build ## see it: four real programs, without and with
 	@$(MAKE) --no-print-directory all >/dev/null
 	@CN_BUILD=$(abspath $(BUILD)) scripts/demo
 
-test: needs-test ## build and run the whole suite
+# To compile the Windows programs of tests/schannel; Wine itself is unpacked by the tests.
+needs-wine: needs-test
+	@[ "$$(uname -m)" != x86_64 ] || tests/needs x86_64-w64-mingw32-gcc=gcc-mingw-w64-x86-64
+
+test: needs-wine ## build and run the whole suite
 	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j "$$(nproc)") WERROR=-Werror all test-programs
 	@tests/run
 
 matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test plays a sample
 	@$(MAKE) --no-print-directory all test-programs
 	@MATRIX=all tests/run tests/matrix.bats
+
+schannel: needs-wine ## SChannel: all of it, under Wine 8 and 10 (two minutes, 1 GB)
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/run tests/schannel.bats tests/schannel/whole.bats
 
 releases: ## demo and suite in bare systems of Debian 11, 12, 13, with and without CAP_SYS_ADMIN (root)
 	@CN_BUILD=$(abspath $(BUILD)) tests/releases
@@ -305,7 +313,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
-	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/coverage.c)
+	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/schannel/*.[ch] tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
