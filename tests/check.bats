@@ -50,6 +50,16 @@ build_static_ssl() {
 		cc -xc - -o "$BATS_TEST_TMPDIR/wine" -Wl,--no-as-needed -L"$BATS_TEST_TMPDIR" -l:secur32.so -Wl,-rpath,"$BATS_TEST_TMPDIR"
 	check "$BATS_TEST_TMPDIR/wine"
 	assert_line --regexp '^verdict: +covered with --deep$'
+	assert_line --regexp '^tls library: +SChannel by Wine, reached with --deep$'
+}
+
+@test "wine, the command, has its libraries only when it runs: covered with --deep" {
+	printf '#!/bin/sh\nexec /usr/lib/wine/wine64 "$@"\n' >"$BATS_TEST_TMPDIR/wine"
+	chmod +x "$BATS_TEST_TMPDIR/wine"
+	check "$BATS_TEST_TMPDIR/wine"
+	assert_success
+	assert_line --regexp '^tls library: +SChannel by Wine, reached with --deep$'
+	assert_line --regexp '^verdict: +covered with --deep$'
 }
 
 @test "OpenSSL inside the executable: recognised, and left alone by the library" {
