@@ -242,6 +242,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->raw_forks = cn_raw_forks();
 	conn->fd = conn->read_fd = -1;
 	atomic_store(&conn->closed_before, -1);
+	cn_conn_unwatch_made(conn);
 	conn->rest_length = conn->made = 0;
 	conn->said_too_late = false;
 	conn->handed = conn->produced = conn->goodbye = 0;
@@ -291,6 +292,22 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 	conn->raw_forks = cn_raw_forks();
 	atomic_store(&conn->session, session);
 	return conn;
+}
+
+void cn_conn_watch_made(struct cn_conn *conn)
+{
+	conn->made_early = false;
+	conn->made_at = conn->handed + conn->produced - conn->made;
+	if (!atomic_exchange(&conn->made_watched, true))
+		cn_seek_begins();
+}
+
+bool cn_conn_unwatch_made(struct cn_conn *conn)
+{
+	if (!atomic_exchange(&conn->made_watched, false))
+		return false;
+	cn_seek_over();
+	return true;
 }
 
 void cn_conn_seek_over(struct cn_conn *conn)

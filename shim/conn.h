@@ -97,8 +97,11 @@ struct cn_conn {
 	unsigned char goodbye_made
 		[CN_GOODBYE_MOST]; /* the program's, made into memory: it has to carry it to the socket */
 	uint32_t made;             /* its length; 0: none */
-	uint32_t unfinished;       /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
-	bool said_too_late; /* the program has sent close_notify after an error or an end that allows none */
+	_Atomic bool made_watched; /* writes are looked at because of it */
+	bool made_early; /* it was about to be sent before what belongs before it, and stays here until then */
+	uint64_t made_at;    /* where it belongs: after so many bytes, as cn_socket_handed() counts */
+	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
+	bool said_too_late;  /* the program has sent close_notify after an error or an end that allows none */
 };
 
 /* --- descriptors: two levels, so that an untracked close is a load and a branch and costs no memory --- */
@@ -155,6 +158,10 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 
 /* Ties it to its sockets (-1: none). What stood there before is told that its descriptor is gone. */
 void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie);
+
+/* Between the two, writes are looked at because of goodbye_made. False: they were not, or another thread was quicker. */
+void cn_conn_watch_made(struct cn_conn *conn);
+bool cn_conn_unwatch_made(struct cn_conn *conn);
 
 /* The search for its socket is over, whether it was found or not. */
 void cn_conn_seek_over(struct cn_conn *conn);

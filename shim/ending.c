@@ -346,6 +346,8 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (copy >= 0)
 		cn_copy_over(copy);
 	if (last)
+		cn_conn_unwatch_made(conn);
+	if (last)
 		cn_event_end(conn, &(struct cn_end){.cause = cause,
 						    .plan = plan,
 						    .done = done,
@@ -500,4 +502,54 @@ struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp)
 		(tcp ? cn_socket_look : cn_socket_identify)(copy >= 0 ? copy : conn->fd, conn->cookie,
 							    &socket);
 	return socket;
+}
+
+/* --- the program's own goodbye, on its way --- */
+
+static bool is_goodbye_made(const struct cn_conn *conn, const struct iovec *parts, size_t count)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < count; at += parts[i++].iov_len) {
+		if (parts[i].iov_len > conn->made - at ||
+		    memcmp(conn->goodbye_made + at, parts[i].iov_base, parts[i].iov_len) != 0)
+			return false;
+	}
+	return at == conn->made;
+}
+
+/* How much was written beyond the place of the goodbye; negative: less. False: there is none on its way. */
+static bool beyond_goodbye(const struct cn_conn *conn, int fd, int64_t *beyond)
+{
+	uint64_t handed;
+
+	if (!conn || !conn->made_watched || !conn->made || conn->process != cn_process() ||
+	    !cn_process_is_real() || !cn_socket_is(fd, conn->cookie) || !cn_socket_handed(fd, &handed))
+		return false;
+	*beyond = (int64_t)(handed - conn->made_at);
+	return true;
+}
+
+bool cn_goodbye_is_early(int fd, const struct iovec *parts, size_t count)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+	int64_t beyond;
+
+	if (cn_config.mode != CN_MODE_FIX || !beyond_goodbye(conn, fd, &beyond) || beyond >= 0 ||
+	    !is_goodbye_made(conn, parts, count))
+		return false;
+	return conn->made_early = true;
+}
+
+void cn_goodbye_may_follow(int fd)
+{
+	struct cn_conn *conn = cn_conn_at(fd);
+	int64_t beyond;
+
+	if (!beyond_goodbye(conn, fd, &beyond))
+		return;
+	if (beyond == 0 && conn->made_early && cn_conn_unwatch_made(conn))
+		cn_send_made(conn, fd, false);
+	else if (beyond > 0 && cn_conn_unwatch_made(conn))
+		conn->made = 0;
 }

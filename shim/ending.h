@@ -47,6 +47,13 @@ int cn_hold_socket(const struct cn_conn *conn);
  * and `before`: the session's count and the socket, both from before the call. */
 void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before);
 
+/* The program is about to write what is exactly its own goodbye before bytes that were encrypted earlier: no peer can read it there.
+ * It is to count as written, and is sent when they are. */
+bool cn_goodbye_is_early(int fd, const struct iovec *parts, size_t count);
+
+/* The program has written to fd: sends its goodbye if that was early and is due now. */
+void cn_goodbye_may_follow(int fd);
+
 /* Looks at the session's socket, by its descriptor or by `copy` (-1: none). Not open if that is not the socket it was bound to. `tcp`: asks for the
  * state of TCP too, by one more system call. */
 struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp);

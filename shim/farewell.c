@@ -68,12 +68,14 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, 
 	return sent == sealed.length;
 }
 
-/* The program's own goodbye, which it did not carry to the socket. The session has counted it. */
-static bool send_made(struct cn_conn *conn, int fd, bool fin_follows)
+/* The session has counted it already. */
+bool cn_send_made(struct cn_conn *conn, int fd, bool fin_follows)
 {
 	size_t length = conn->made, sent = deliver(fd, conn->goodbye_made, length, fin_follows);
 
 	cn_conn_note(conn, CN_TRIED);
+	atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SAID);
+	cn_conn_unwatch_made(conn);
 	conn->made = 0;
 	if (sent < length && !cn_socket_over(errno))
 		keep_rest(conn, conn->goodbye_made + sent, length - sent);
@@ -127,7 +129,7 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 	struct cn_farewell done = {0};
 
 	if (plan->alert && conn->made && cn_conn_has(conn, CN_ALERT_PENDING))
-		done.alert_sent = send_made(conn, fd, fin_follows);
+		done.alert_sent = cn_send_made(conn, fd, fin_follows);
 	else if (plan->alert)
 		done.alert_sent = send_alert(conn, fd,
 					     &(struct cn_seal){

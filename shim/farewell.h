@@ -32,4 +32,8 @@ struct cn_farewell {
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
 				   const struct cn_socket *socket, bool fin_follows);
 
+/* Sends the program's own goodbye, which it did not carry to the socket: from here on it is ours. True if the kernel has taken it
+ * whole. */
+bool cn_send_made(struct cn_conn *conn, int fd, bool fin_follows);
+
 #endif

@@ -299,6 +299,7 @@ static __attribute__((noinline)) ssize_t sent(int fd, const struct iovec *parts,
 		struct cn_guard guard = cn_guard_enter();
 
 		cn_seek_written(fd, parts, count, (size_t)put);
+		cn_goodbye_may_follow(fd);
 		cn_guard_leave(guard);
 	}
 	return put;
@@ -397,8 +398,32 @@ static ssize_t sent_one(int fd, const struct msghdr *message, ssize_t ret)
 	return nobody_seeks() ? ret : sent(fd, message->msg_iov, message->msg_iovlen, ret);
 }
 
+static size_t length_of(const struct msghdr *message)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < message->msg_iovlen; i++)
+		length += message->msg_iov[i].iov_len;
+	return length;
+}
+
+static __attribute__((noinline)) bool keeps_back(int fd, const struct msghdr *message)
+{
+	struct cn_guard guard;
+	bool keeps;
+
+	if (cn_inside || cn_confined)
+		return false;
+	guard = cn_guard_enter();
+	keeps = cn_goodbye_is_early(fd, message->msg_iov, message->msg_iovlen);
+	cn_guard_leave(guard);
+	return keeps;
+}
+
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+	if (!nobody_seeks() && keeps_back(fd, message))
+		return (ssize_t)length_of(message);
 	return sent_one(fd, message, cn_libc()->sendmsg(fd, message, flags));
 }
 

@@ -273,9 +273,15 @@ void cn_gnutls_keep_begin(struct cn_gnutls *g)
 
 void cn_gnutls_keep_over(struct cn_gnutls *g, bool said)
 {
+	struct cn_conn *conn = g->conn;
+
 	if (!said || !g->keeps)
-		g->conn->made = 0;
+		conn->made = 0;
 	g->keeps = false;
+	if (!conn->made)
+		return;
+	conn->produced = atomic_load(&g->pushed);
+	cn_conn_watch_made(conn);
 }
 
 /* Calls the program's push function and counts what it took. One without a vector gets the parts one by one, as from the library. */

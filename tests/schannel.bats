@@ -8,8 +8,9 @@ load schannel/wine
 
 REPAIRED='delete_then_close close_then_delete close_only token_asked_for token_asked_for_close_first token_unsent
 token_unsent_close_first delete_then_shutdown_send duplicate_unused inherited inherited_and_back'
+OVERTAKES=token_overtakes
 RIGHT='by_the_book by_the_book_with_fin'
-LEFT='queue_unsent send_half_of_a_record token_overtakes data_after_token linger_zero shutdown_send shutdown_both disconnect
+LEFT='queue_unsent send_half_of_a_record data_after_token linger_zero shutdown_send shutdown_both disconnect
 duplicate_goes_on'
 
 setup_file() {
@@ -24,7 +25,7 @@ setup_file() {
 	for how in without plain deep; do
 		LOG=$BATS_FILE_TMPDIR/log.$how
 		# shellcheck disable=SC2086 # lists of words
-		orders bookworm $how $REPAIRED $RIGHT $LEFT
+		orders bookworm $how $REPAIRED $OVERTAKES $RIGHT $LEFT
 		printf '%s\n%s\n' "$STATUS $SAID" "$HEARD" >"$BATS_FILE_TMPDIR/$how"
 	done
 }
@@ -48,7 +49,13 @@ setup() {
 	done
 	assert_equal "$(told delete_then_close verdict reason held)" 'repaired repaired 0'
 	assert_equal "$(told close_then_delete verdict reason held)" 'repaired repaired 0'
-	assert_equal "$(told token_unsent verdict reason held did)" 'repaired completed 31 close_notify'
+	assert_equal "$(told token_unsent verdict reason held did)" 'repaired completed 31 partial_close_notify'
+}
+
+@test "a token sent before what was encrypted earlier goes behind it" {
+	assert_equal "$(heard token_overtakes "$WITHOUT")" 'truncated 1000 0'
+	assert_equal "$(heard token_overtakes "$DEEP")" 'closed 2000 1'
+	assert_equal "$(told token_overtakes verdict)" repaired
 }
 
 @test "by the book: ApplyControlToken, InitializeSecurityContext, the token sent; one close_notify, and logged as clean" {

@@ -350,6 +350,14 @@ static void read_to_end_and_reply(void)
 	by_the_book();
 }
 
+/* For those who look at it. */
+static void sleeps(void)
+{
+	printf("sleeps with the connection open\n");
+	fflush(stdout);
+	Sleep(INFINITE);
+}
+
 static const struct order {
 	const char *name;
 	void (*end)(void);
@@ -391,6 +399,7 @@ static const struct order {
 	ORDER(read_to_end),
 	ORDER(read_to_end_close_first),
 	ORDER(read_to_end_and_reply),
+	ORDER(sleeps),
 };
 
 static void play(const char *port, const char *tls, const char *name)

@@ -38,7 +38,8 @@ wine_of() {
 	echo disable >"$prefix/.update-timestamp"
 }
 
-# in_wine SUITE HOW COMMAND [ARG...]: HOW is without, plain or deep; LOG is where the records go.
+# in_wine SUITE HOW COMMAND [ARG...]: HOW is without, plain or deep; LOG is where the records go. Wine's services keep standard error,
+# if they are not there yet.
 in_wine() {
 	local suite=$1 how=$2 wrap=()
 	shift 2
@@ -46,7 +47,7 @@ in_wine() {
 	[ "$how" != deep ] || wrap+=(--deep)
 	[ "$how" = without ] || wrap+=(--)
 	HOME=$WINE WINEPREFIX=${PREFIX:-$WINE/$suite} WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe=' \
-		timeout 120 "$PROJECT/tests/sysroot" run --env CLOSENOTIFY_LIBRARY="$SHIM" "$suite" -- "${wrap[@]}" "$@" 3>&-
+		timeout 120 "$PROJECT/tests/sysroot" run --env CLOSENOTIFY_LIBRARY="$SHIM" "$suite" -- "${wrap[@]}" "$@" 2>/dev/null 3>&-
 }
 
 # start_wineserver SUITE: one that stays, without the library, until stop_wineserver. Sets WINESERVER. Debian's says in a file of
