@@ -41,6 +41,7 @@ a_machine() {
 	stand_in sudo 'exec "$@"'
 	stand_in pidof "echo $$"
 	stand_in docker 'true'
+	stand_in wine 'true' # schannel.bats has one
 	stand_in systemctl 'true'
 	# demo.bats, this suite and packages.bats run these; within it they are only asked for.
 	stand_in make "unset MAKEFLAGS MAKELEVEL; case \${1-} in demo | test) set -- -n \"\$@\" ;; esac; exec $(command -v make) -C '$WHERE' \"\$@\" BUILD='$BUILD'"

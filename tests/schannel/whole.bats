@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What tests/schannel.bats leaves out: other peers, uploads, WinHTTP and WinINet, and all of it under the Wine of Debian 13, where
 # servers work too. make schannel.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 BATS_TEST_DIRNAME=${BATS_TEST_DIRNAME%/schannel}
 load helper
