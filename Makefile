@@ -318,7 +318,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
 	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/walk tests/sysroot tests/versions \
-	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/*.bats
+	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/schannel/*.bash tests/*.bats tests/schannel/*.bats
 	shellcheck -x tests/table tests/programs-in tests/races tests/asio/table
 	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
 	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
