@@ -187,9 +187,10 @@ $(BUILD)/tests/dlopen/%: tests/dlopen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ -ldl
 
+$(BUILD)/tests/bench/instructions: MORE_LIBRARIES := -lgnutls
 $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/rude/rude.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
+	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ $(MORE_LIBRARIES) -lssl -lcrypto -lpthread -ldl
 
 # clang, because gcc has no libFuzzer.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))

@@ -12,6 +12,8 @@ load helper
 	assert_line --regexp '^session +in the library +[1-9]'
 	assert_line --regexp '^SSL_read +in the library +[1-9]'
 	assert_line --regexp '^close_then_free +in the library +[1-9]'
+	assert_line --regexp '^gnutls_send +in the library +[1-9]'
+	assert_line --regexp '^gnutls_deinit_then_close +in the library +[1-9]'
 }
 
 # trace SHIM PORT ORDER GONE: the system calls after the first mark of parts_with_bytes, up to the second if there is one.
