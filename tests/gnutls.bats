@@ -148,6 +148,15 @@ unchanged() {
 	changes read_to_end_then_close truncated
 }
 
+@test "upload_unread: tickets that were not read cost no byte of an upload to a slow reader" {
+	JUDGE_ARGS=(--tickets 2 --read-pause-ms 1 --rcvbuf 8192 --silent-end)
+	play '' client 1.3 upload_unread 400000
+	assert_equal "$(verdict_of "$RESULT") $STATUS" 'reset 0'
+	assert [ "$(field bytes "$RESULT")" -lt 400000 ]
+	play "$SHIM" client 1.3 upload_unread 400000
+	assert_equal "$(field '|[.verdict, .bytes, .close_notify, .rst_after_fin] | join(" ")' "$RESULT") $STATUS" 'closed 400000 1 false 0'
+}
+
 # --- transports of the program's own: found by the hello, and counted ---
 
 @test "own_push: a push function" {
@@ -460,6 +469,46 @@ both_are_ended() {
 
 @test "two_libraries: GnuTLS and OpenSSL in one process, and the exit ends the sessions of both" {
 	ROLES=client each both_are_ended
+}
+
+# As plugins have it: each has a copy of its own, and neither is the program's.
+two_copies() {
+	local library name
+	library=$(LD_TRACE_LOADED_OBJECTS=1 "$RUDE/deinit_then_close" | awk '/libgnutls/ { print $3 }')
+	sed 's/libgnutls\.so\.30/libgnutlz.so.30/g' "$library" >libgnutlz.so.30
+	for name in libgnutls libgnutlz; do
+		cc -shared -fPIC -D_GNU_SOURCE -Dmain=party_main -I"$PROJECT/tests/rude" "$PROJECT/tests/gnutls/deinit_then_close.c" \
+			-o "$name.plugin" -L. -l:$name.so.30 -Wl,-rpath,"$PWD"
+	done
+	cc -D_GNU_SOURCE -xc - -o plays -ldl <<-'END'
+		#include <dlfcn.h>
+		int main(int argc, char **argv)
+		{
+			for (int i = 3; i < argc; i++) {
+				void *plugin = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL);
+				int (*play)(int, char **) = plugin ? (int (*)(int, char **))dlsym(plugin, "party_main") : 0;
+				if (!play || play(3, argv))
+					return 98;
+			}
+			return 0;
+		}
+	END
+}
+
+@test "two copies of libgnutls in one process: each session is ended by the functions of its own" {
+	local tls library
+	cd "$BATS_TEST_TMPDIR" || return 1
+	two_copies
+	RUDE=$BATS_TEST_TMPDIR
+	JUDGE_ARGS=(--connections 4 --silent-end)
+	for tls in 1.2 1.3; do
+		for library in '' "$SHIM"; do
+			play "$library" client "$tls" plays ./libgnutls.plugin ./libgnutlz.plugin ./libgnutlz.plugin ./libgnutls.plugin
+			assert_equal "$STATUS" 0
+			assert_equal "$(jq -r '.verdict' <(grep '^{' "$JUDGE_OUT") | sort | uniq -c | xargs)" \
+				"4 $([ -n "$library" ] && echo closed || echo truncated)"
+		done
+	done
 }
 
 # --- threads, memory, and a right program ---
