@@ -18,7 +18,7 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) $(CPPFLAGS) $(CFLAGS)
 
 BUILD_NEEDS := cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
 
-SHIM    := $(filter-out shim/deep.c,$(wildcard shim/*.c))
+SHIM    := $(filter-out shim/deep.c shim/patch.c shim/decode.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
 # What every program runs at its start stands together: fewer page faults.
 START   := hook_process libc object process older config sink event
@@ -28,13 +28,14 @@ COMMANDS := closenotify closenotify-check closenotify-report
 FLEET   := $(wildcard scripts/fleet/*)
 REPORT  := $(wildcard scripts/report/*.py scripts/report/*.css scripts/report/*.js)
 DEEP    := $(BUILD)/libclosenotify-deep.so
+PATCH   := $(BUILD)/libclosenotify-patch.so
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
 .PHONY: dist deb rpm all 32 install install-both uninstall lint clean test soak matrix releases proofs peers peers-gnutls gnutls-orders bench coverage versions demo help needs-build needs-test needs-wine schannel test-programs \
   rude-programs gnutls-programs thread-programs fuzzers FORCE
 .DELETE_ON_ERROR:
 
-all: $(LIBRARY) $(DEEP) ## build the library (the default)
+all: $(LIBRARY) $(DEEP) $(PATCH) ## build the library (the default)
 
 32: ## the library for 32-bit programs on x86-64, build/32/libclosenotify.so
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/32 CC='$(CC32) -Wno-psabi' BUILD_NEEDS='$(BUILD_NEEDS) /usr/include/asm=gcc-multilib' all
@@ -46,7 +47,7 @@ LIB_OF_32 = $(or $(addprefix lib/,$(shell $(CC32) -print-multiarch)),lib)
 install-both: all 32 ## as install, with the library for 32-bit programs beside it
 	@$(MAKE) --no-print-directory install LIBDIR='$(PREFIX)/$(LIB_OF_64)' NAMED='$(PREFIX)/$$$$LIB'
 	install -d $(DESTDIR)$(PREFIX)/$(LIB_OF_32)
-	install -m 644 $(LIBRARY:$(BUILD)/%=$(BUILD)/32/%) $(DEEP:$(BUILD)/%=$(BUILD)/32/%) $(DESTDIR)$(PREFIX)/$(LIB_OF_32)
+	install -m 644 $(LIBRARY:$(BUILD)/%=$(BUILD)/32/%) $(DEEP:$(BUILD)/%=$(BUILD)/32/%) $(PATCH:$(BUILD)/%=$(BUILD)/32/%) $(DESTDIR)$(PREFIX)/$(LIB_OF_32)
 
 # The static probes are there if their header is; it may come after the objects.
 $(BUILD)/probes: FORCE
@@ -74,9 +75,13 @@ $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 $(DEEP): $(BUILD)/obj/deep.o
 	$(CC) $(ALL_CFLAGS) -shared -Wl,-z,relro,-z,now,-z,defs $< $(LDFLAGS) -o $@
 
+# Preloaded beside the library, if asked for.
+$(PATCH): $(BUILD)/obj/patch.o $(BUILD)/obj/decode.o $(BUILD)/obj/object.o
+	$(CC) $(ALL_CFLAGS) -shared -Wl,-z,relro,-z,now,-z,defs $^ $(LDFLAGS) -o $@
+
 install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	install -m 644 $(LIBRARY) $(DEEP) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(LIBRARY) $(DEEP) $(PATCH) $(DESTDIR)$(LIBDIR)
 	for command in $(COMMANDS); do \
 	  sed -e 's|@LIBDIR@|$(NAMED)|g' -e 's|@VERSION@|$(VERSION)|g' scripts/$$command \
 	    > $(DESTDIR)$(PREFIX)/bin/$$command && chmod 755 $(DESTDIR)$(PREFIX)/bin/$$command || exit 1; \
@@ -101,7 +106,8 @@ install: all ## install below PREFIX (/usr/local), honouring DESTDIR
 
 uninstall: ## remove what install put there
 	rm -f $(foreach directory,$(LIBDIR) $(PREFIX)/$(LIB_OF_64) $(PREFIX)/$(LIB_OF_32), \
-	  $(DESTDIR)$(directory)/libclosenotify.so $(DESTDIR)$(directory)/libclosenotify-deep.so) \
+	  $(DESTDIR)$(directory)/libclosenotify.so $(DESTDIR)$(directory)/libclosenotify-deep.so \
+	  $(DESTDIR)$(directory)/libclosenotify-patch.so) \
 	  $(COMMANDS:%=$(DESTDIR)$(PREFIX)/bin/%) $(COMMANDS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
 	  $(DESTDIR)$(MANDIR)/man5/closenotify-log.5 $(DESTDIR)$(MANDIR)/man7/libclosenotify.7 $(DESTDIR)$(MANDIR)/man7/closenotify-recipes.7 \
 	  $(DESTDIR)$(PREFIX)/share/closenotify/closenotify-record.schema.json
@@ -289,6 +295,15 @@ dotnet: needs-test ## every scenario of .NET 8, 9 and the SDK's own: without, wi
 	@$(MAKE) --no-print-directory all test-programs
 	@DOTNET=all tests/run tests/dotnet.bats
 
+.PHONY: node
+node: needs-test ## every scenario of official node 18, 20, 22, 24, their tests of tls and https, the decoder on all they export (40 minutes)
+	@tests/needs npm=npm
+	@$(MAKE) --no-print-directory all test-programs
+	@NODE=all tests/run tests/node.bats
+	@CN_BUILD=$(abspath $(BUILD)) tests/patch/decoded encodings
+	@CN_BUILD=$(abspath $(BUILD)) tests/patch/decoded $$(find $(BUILD)/node/*/node_modules -path '*/bin/node' -size +10M)
+	@CN_BUILD=$(abspath $(BUILD)) tests/node/suite
+
 totals: ## scripts/fleet/totals.sql gives the totals of closenotify-report (DuckDB by npm)
 	@tests/needs npm=npm node=nodejs python3=python3
 	@CN_BUILD=$(abspath $(BUILD)) tests/report/duckdb
@@ -314,14 +329,14 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
-	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/schannel/*.[ch] tests/coverage.c)
+	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/patch/*.c tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/schannel/*.[ch] tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
-	shellcheck scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/walk tests/sysroot tests/versions \
+	shellcheck tests/node/suite scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/walk tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/schannel/*.bash tests/*.bats tests/schannel/*.bats
 	shellcheck -x tests/table tests/programs-in tests/races tests/asio/table
-	pyflakes3 scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
+	pyflakes3 tests/patch/decoded tests/patch/denies.py scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/agreement tests/storm/run \
 	  tests/fuzz/report tests/bench/run tests/bench/table tests/cpython tests/peers tests/compare.py
 	mandoc -Tlint -W warning scripts/*.[157]
 

@@ -112,7 +112,7 @@ static uint32_t find_sysv(const struct tables *t, const char *name)
 	return index;
 }
 
-static void *find_in(const struct tables *t, uintptr_t base, const char *name)
+static const ElfW(Sym) * find_symbol(const struct tables *t, const char *name)
 {
 	uint32_t index = 0;
 
@@ -122,7 +122,14 @@ static void *find_in(const struct tables *t, uintptr_t base, const char *name)
 		index = find_gnu(t, name);
 	else if (t->hash)
 		index = find_sysv(t, name);
-	return index ? (void *)(base + t->symbols[index].st_value) : NULL;
+	return index ? &t->symbols[index] : NULL;
+}
+
+static void *find_in(const struct tables *t, uintptr_t base, const char *name)
+{
+	const ElfW(Sym) *symbol = find_symbol(t, name);
+
+	return symbol ? (void *)(base + symbol->st_value) : NULL;
 }
 
 static void *find(uintptr_t base, const ElfW(Dyn) * dynamic, const char *name)
@@ -148,6 +155,14 @@ bool cn_object_symbols(const struct cn_object *object, const char *names, void *
 void *cn_object_symbol(const struct cn_object *object, const char *name)
 {
 	return find(object->base, object->dynamic, name);
+}
+
+size_t cn_object_size_of(const struct cn_object *object, const char *name)
+{
+	struct tables t = read_tables(object->base, object->dynamic);
+	const ElfW(Sym) *symbol = find_symbol(&t, name);
+
+	return symbol ? symbol->st_size : 0;
 }
 
 /* --- by address --- */

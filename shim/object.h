@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cn_object {
@@ -27,6 +28,9 @@ void *cn_object_symbol(const struct cn_object *object, const char *name);
 
 /* The same for each of `names`, of which each ends with 0 and the last is followed by "". What is found already stays. False if one is still not found. */
 bool cn_object_symbols(const struct cn_object *object, const char *names, void **found);
+
+/* Its size in bytes; 0 if there is none, or it does not tell. */
+size_t cn_object_size_of(const struct cn_object *object, const char *name);
 
 /* The function in which that address lies, as far as the object's dynamic symbols tell: its name, and where it begins. NULL
  * if none. Looks at every symbol. */

@@ -118,5 +118,7 @@ struct cn_tls *cn_tls_of(struct cn_tls_kind *kind, const void *const *words, int
 		}
 	}
 	tls = find_by_object(kind, words, count);
-	return tls ? tls : cn_tls_bound(kind, caller);
+	if (!tls)
+		tls = cn_tls_bound(kind, caller);
+	return tls ? tls : atomic_load(&kind->first); /* inside the program, and the caller is not */
 }

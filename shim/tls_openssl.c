@@ -885,6 +885,9 @@ static void learn_names(struct openssl *o)
 static struct openssl last_resort;
 static atomic_flag last_resort_taken = ATOMIC_FLAG_INIT;
 
+/* Of libclosenotify-patch.so, which has redirected functions of the program to the hooks: what that entry was. */
+extern void *closenotify_real(void *entry) __attribute__((weak, visibility("default")));
+
 static struct cn_tls *prepare(const struct cn_object *home)
 {
 	struct openssl *o =
@@ -904,6 +907,8 @@ static struct cn_tls *prepare(const struct cn_object *home)
 	cn_scope_of(home, &scope);
 #define FIND(member, name)                                                                                   \
 	found = cn_scope_symbol(&scope, #name);                                                              \
+	if (closenotify_real)                                                                                \
+		found = closenotify_real(found);                                                             \
 	memcpy(&member name, &found, sizeof(found));
 #define HOOKS_OF                               HOME_OPENSSL
 #define HOOK(ret, name, params, home, purpose) FIND(o->library.real., name)

@@ -392,7 +392,7 @@ Environment="CLOSENOTIFY_LOG=json:/log/100%%/$(A) \"x\\y\""' ]
 @test "the help and the manual page know every option" {
 	"$wrapper" --help | grep -oE -- '(^ +|, )--?[a-zA-Z-]+' | grep -oE -- '-+[a-zA-Z-]+' | sort >"$BATS_TEST_TMPDIR/help"
 	grep '^\.It Fl' "$source_script.1" | grep -oE 'Fl [a-zA-Z-]+' | sed 's/Fl /-/' | sort >"$BATS_TEST_TMPDIR/manual"
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -eq 26 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -eq 27 ]
 	diff "$BATS_TEST_TMPDIR/help" "$BATS_TEST_TMPDIR/manual"
 }
 
@@ -406,6 +406,24 @@ Environment="CLOSENOTIFY_LOG=json:/log/100%%/$(A) \"x\\y\""' ]
 	run "$wrapper" --deep --print-env
 	[ "$status" -eq 0 ]
 	[[ $'\n'$output$'\n' = *$'\n'"LD_AUDIT=$BATS_TEST_TMPDIR/libclosenotify-deep.so"$'\n'* ]]
+}
+
+@test "--patch preloads the second companion, once, only if it is there, and never for --deep" {
+	cp "$stub" "$BATS_TEST_TMPDIR/libclosenotify.so"
+	export CLOSENOTIFY_LIBRARY=$BATS_TEST_TMPDIR/libclosenotify.so
+	run "$wrapper" --patch true
+	[ "$status" -eq 125 ]
+	[[ $output = *"no readable library at $BATS_TEST_TMPDIR/libclosenotify-patch.so"* ]]
+	: >"$BATS_TEST_TMPDIR/libclosenotify-deep.so"
+	: >"$BATS_TEST_TMPDIR/libclosenotify-patch.so"
+	run "$wrapper" --patch --print-env
+	[ "$output" = "LD_PRELOAD=$CLOSENOTIFY_LIBRARY:$BATS_TEST_TMPDIR/libclosenotify-patch.so" ]
+	LD_PRELOAD="$CLOSENOTIFY_LIBRARY:$BATS_TEST_TMPDIR/libclosenotify-patch.so" run "$wrapper" --patch --print-env
+	[[ $output = *"LD_PRELOAD=$CLOSENOTIFY_LIBRARY:$BATS_TEST_TMPDIR/libclosenotify-patch.so" ]]
+	run "$wrapper" --deep --print-env
+	[[ $output != *patch* ]]
+	run "$wrapper" --patch --print-env=docker
+	[[ $output = *"--volume=$BATS_TEST_TMPDIR/libclosenotify-patch.so:"* ]]
 }
 
 @test "a .NET program without --deep gets one warning" {

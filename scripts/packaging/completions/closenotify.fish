@@ -14,6 +14,7 @@ complete -c closenotify -l quiet -x -a 'honour override'
 complete -c closenotify -l exit -x -a 'clean always'
 complete -c closenotify -l only -x -d 'globs of program names'
 complete -c closenotify -l deep
+complete -c closenotify -l patch -d 'reach OpenSSL inside a program that exports it'
 complete -c closenotify -s p -l print-env -a 'systemd docker kubernetes shell'
 complete -c closenotify -l reach
 complete -c closenotify -s q -l no-warn
