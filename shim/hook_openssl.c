@@ -153,7 +153,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 		cn_conn_note(conn, CN_SAID);
 		if (conn->share)
 			atomic_store(&conn->share->said, true);
-	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)) {
+	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED | CN_FIN_SENT)) {
 		cn_conn_note(conn, CN_ALERT_PENDING);
 	}
 	/* Has this call read the peer's close_notify? It returns 1 also if RECEIVED was set before, by hand perhaps. */

@@ -73,7 +73,12 @@ in_record() {
 }
 
 @test "a goodbye that a buffer takes after the program's own FIN has reached nobody" {
-	local mode
+	local mode tls
+	for tls in 1.2 1.3; do # nor is one begun that the socket refuses
+		rm -f "$LOG"
+		RUDE=$BUILD/tests CLOSENOTIFY_MODE=observe play "$SHIM" client "$tls" party 5 socket - W1SC
+		assert_equal "$(verdict_of "$RESULT") $(in_record fault did)" 'truncated close_without_shutdown failed_shutdown'
+	done
 	for mode in observe fix; do
 		rm -f "$LOG"
 		RUDE=$BUILD/tests CLOSENOTIFY_MODE=$mode play "$SHIM" client 1.2 party 5 buffer - W2SC
