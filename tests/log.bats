@@ -78,7 +78,7 @@ closed() {
 	client "text:$LOG" --sni www.example FC
 	assert_equal "$(wc -l <"$LOG")" 1
 	assert_regex "$(cat "$LOG")" "^[-0-9]{10}T[0-9:.]{15}Z closenotify: plain_client\[[0-9]+\] repaired: closed without \
-SSL_shutdown id=[0-9]+-[0-9a-f]+ role=client tls=TLSv1.2 local=127.0.0.1:[0-9]+ peer=127.0.0.1:$JUDGE_PORT sni=\"www.example\" \
+close_notify id=[0-9]+-[0-9a-f]+ role=client tls=TLSv1.2 local=127.0.0.1:[0-9]+ peer=127.0.0.1:$JUDGE_PORT sni=\"www.example\" \
 verdict=repaired fault=close_without_shutdown our_end=close_notify peer_end=open cause=close caller=\"plain_client\(\+0x[0-9a-f]+\)\" \
 did=nothing mode=fix action=close_notify\+half_close delivery=(-|kernel) reason=repaired sent=[0-9]+ received=[0-9]+ unread=0 \
 unacknowledged=[0-9]+ held=0 age_us=[0-9]+ ending_us=[0-9]+ resumable=(true|false)\$"
