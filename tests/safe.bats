@@ -56,3 +56,42 @@ setup() {
 		assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" "$WITHOUT closed"
 	done
 }
+
+@test "closenotify does not preload where the loader would end the program, and says so: a libc that is too old" {
+	local program=$BATS_TEST_TMPDIR/ends newer=$BATS_TEST_TMPDIR/libclosenotify.so here
+	here=$(getconf GNU_LIBC_VERSION)
+	cc "$PROJECT/tests/loaders/ends.c" -o "$program" -lpthread
+	sed 's/GLIBC_2\.17/GLIBC_2.99/g' "$SHIM" >"$newer" # as one built for a libc to come
+	LD_PRELOAD=$newer run "$program"
+	assert_failure
+	assert_output --partial GLIBC_2.99
+	WITHOUT=$("$program")
+	export CLOSENOTIFY_LIBRARY=$newer
+	run "$PROJECT/scripts/closenotify" "$program"
+	assert_success
+	assert_output "closenotify: warning: $program runs under $here, and $newer needs 2.99: it is not preloaded
+$WITHOUT"
+	cp "${SHIM%.so}-deep.so" "${newer%.so}-deep.so"
+	# shellcheck disable=SC2016 # of sh
+	LD_PRELOAD=$SHIM run "$PROJECT/scripts/closenotify" -q --deep sh -c 'echo $LD_PRELOAD $LD_AUDIT' # what was there stays
+	assert_output "$SHIM"
+	run "$PROJECT/scripts/closenotify-check" "$program"
+	assert_failure 1
+	assert_line --regexp "^missed: +$program runs under $here, and $newer needs 2.99: it is not preloaded"
+	CLOSENOTIFY_LIBRARY=$SHIM run "$PROJECT/scripts/closenotify" "$program"
+	assert_success
+	assert_output "$WITHOUT"
+}
+
+@test "closenotify-check names another machine, and the sanitizer that must come first" {
+	cp /bin/true "$BATS_TEST_TMPDIR/other"
+	printf '\363' | dd of="$BATS_TEST_TMPDIR/other" bs=1 seek=18 conv=notrunc status=none # e_machine: RISC-V is 243
+	run "$PROJECT/scripts/closenotify-check" "$BATS_TEST_TMPDIR/other"
+	assert_failure 1
+	assert_line --partial 'is for another machine or word size'
+	cc -fsanitize=address "$PROJECT/tests/loaders/ends.c" -o "$BATS_TEST_TMPDIR/ends" -lpthread
+	run "$PROJECT/scripts/closenotify-check" "$BATS_TEST_TMPDIR/ends"
+	assert_line --regexp '^preloaded first: +libasan\.so\.[0-9]+ \(AddressSanitizer\), by closenotify'
+	run "$PROJECT/scripts/closenotify-check" --json "$BATS_TEST_TMPDIR/ends"
+	assert_equal "$(jq -r .preloaded_first <<<"$output")" "$(sed -n 's/^preloaded first: *//p' < <("$PROJECT/scripts/closenotify-check" "$BATS_TEST_TMPDIR/ends"))"
+}
