@@ -277,8 +277,8 @@ static size_t made_since(struct cn_tls *tls, void *session, uint64_t from, unsig
 	waiting = o->BIO_ctrl(memory, BIO_INFO, 0, &there);
 	if (length > room || waiting < (long)length)
 		return 0;
-	memcpy(bytes, there + waiting - length, length);
-	return length;
+	memcpy(bytes, there + waiting - length, (size_t)length);
+	return (size_t)length;
 }
 
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
