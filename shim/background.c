@@ -95,10 +95,7 @@ static struct {
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return cn_now_us() / 1000;
 }
 
 /* Whether the other end belongs to this process. Any process can take an abstract name, and in another network namespace the

@@ -15,14 +15,6 @@
 
 __thread const void *cn_caller __attribute__((tls_model("initial-exec")));
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static struct cn_record begin(const char *event)
 {
 	struct cn_record record = {.event = event};
@@ -101,7 +93,7 @@ static void count(const struct cn_judgement *judgement)
 	uint32_t process = cn_process(), before = atomic_exchange(&counts.process, process);
 
 	if (before != process)
-		atomic_store(&counts.due, now_us() + (int64_t)cn_config.summary_s * 1000000);
+		atomic_store(&counts.due, cn_now_us() + (int64_t)cn_config.summary_s * 1000000);
 	if (before && before != process) { /* a fork child counts its own */
 		for (int i = 0; i < CN_VERDICT_COUNT; i++)
 			atomic_store(&counts.verdicts[i], 0);
@@ -161,7 +153,7 @@ static void summary_if_due(void)
 
 	if (!cn_config.summary_s)
 		return;
-	now = now_us();
+	now = cn_now_us();
 	due = atomic_load(&counts.due);
 	if (now >= due &&
 	    atomic_compare_exchange_strong(&counts.due, &due, now + (int64_t)cn_config.summary_s * 1000000))
@@ -298,7 +290,7 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 	const struct cn_socket *socket = &end->socket;
 	struct cn_record r = begin("end");
 	const void *by = end->cause == CN_CAUSE_EXIT || end->cause == CN_CAUSE_REUSE ? NULL : caller();
-	int64_t now = now_us();
+	int64_t now = cn_now_us();
 	char id[CN_ID_SIZE];
 
 	put_id(conn, id);
@@ -415,13 +407,13 @@ void cn_event_established(struct cn_conn *conn, const struct cn_tls_state *state
 {
 	cn_event_remember(conn, state);
 	if (conn->label && !conn->label->established)
-		conn->label->established = now_us();
+		conn->label->established = cn_now_us();
 }
 
 void cn_event_sign(struct cn_conn *conn)
 {
 	if (conn->label && !conn->label->first_sign)
-		conn->label->first_sign = now_us();
+		conn->label->first_sign = cn_now_us();
 }
 
 void cn_event_unusable(struct cn_tls *tls)
@@ -449,7 +441,7 @@ void cn_call_noted(struct cn_call *call, const char *name, struct cn_conn *conn,
 		return;
 	call->name = name;
 	call->fd = fd;
-	call->began = now_us();
+	call->began = cn_now_us();
 	put_id(conn, call->id);
 }
 
@@ -479,7 +471,7 @@ void cn_call_tell(const struct cn_call *call, int64_t ret, bool failed, const ch
 	if (cn_inside || cn_confined)
 		return;
 	guard = cn_guard_enter();
-	tell_call(call->id, call->name, call->fd, now_us() - call->began, caller(), ret,
+	tell_call(call->id, call->name, call->fd, cn_now_us() - call->began, caller(), ret,
 		  failed ? guard.error : 0, error);
 	cn_guard_leave(guard);
 }

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_COOKIE
@@ -305,6 +306,14 @@ void cn_socket_peer(int fd, char *out, size_t size)
 void cn_socket_local(int fd, char *out, size_t size)
 {
 	put_address(fd, ask_local, out, size);
+}
+
+int64_t cn_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 void *cn_map(size_t size)

@@ -85,6 +85,9 @@ int cn_high_fd(void);
 /* A large table that most programs never use: apart from the small variables, which then share a page. */
 #define CN_APART __attribute__((section(".bss.large")))
 
+/* Microseconds on CLOCK_MONOTONIC. */
+int64_t cn_now_us(void);
+
 /* Zeroed memory by mmap, which is not freed; NULL if there is none. Unlike malloc, safe in a signal handler. */
 void *cn_map(size_t size);
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 
 typedef struct {
 	unsigned char *data;
@@ -673,18 +672,10 @@ static ssize_t pull_as_ever(gnutls_transport_ptr_t pointer, void *bytes, size_t 
 	return recv((int)(intptr_t)pointer, bytes, length, 0);
 }
 
-static long ms_until(const struct timespec *end)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
-}
-
-static bool wait_until(const struct timespec *end, int fd, short what)
+static bool wait_until(int64_t end, int fd, short what)
 {
 	struct pollfd can = {.fd = fd, .events = what};
-	long left = ms_until(end);
+	int64_t left = (end - cn_now_us()) / 1000;
 
 	return left > 0 && poll(&can, 1, (int)left) != 0;
 }
@@ -710,22 +701,19 @@ static int read_away(struct cn_gnutls *g)
 int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard)
 {
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
-	struct timespec end;
+	int64_t end = cn_now_us() + (int64_t)wait_ms * 1000;
 	int read_fd, fd, end_read;
 
 	of(g->tls)->gnutls_transport_get_int2(g->session, &read_fd, &fd);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(wait_ms / 1000);
-	end.tv_nsec += (long)(wait_ms % 1000) * 1000000;
 	/* Our own alert first, if the socket could not take it. */
-	while (again(ret) && !cn_gnutls_reads(g) && wait_until(&end, fd, POLLOUT))
+	while (again(ret) && !cn_gnutls_reads(g) && wait_until(end, fd, POLLOUT))
 		ret = real->gnutls_bye(g->session, how);
 	if (g->pull || (ret < 0 && !(again(ret) && cn_gnutls_reads(g))) || (ret == 0 && how != SHUT_WRITE))
 		return ret;
 	real->gnutls_transport_set_pull_function(g->session, pull_at_once);
 	do
 		end_read = how == SHUT_WRITE ? read_away(g) : real->gnutls_bye(g->session, how);
-	while (again(end_read) && wait_until(&end, read_fd, POLLIN));
+	while (again(end_read) && wait_until(end, read_fd, POLLIN));
 	real->gnutls_transport_set_pull_function(g->session, pull_as_ever);
 	*heard = end_read == 0 && (how == SHUT_WRITE || cn_gnutls_has_heard(g));
 	return how == SHUT_WRITE ? ret : end_read;

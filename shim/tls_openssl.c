@@ -3,6 +3,7 @@
  * test compiles them against the real ones. Invariant: whatever is done to a session here leaves its BIOs,
  * its error queue and the program's callbacks as they were. */
 #include "conn.h"
+#include "kernel.h"
 #include "match.h"
 #include "object.h"
 #include "tls_openssl.h"
@@ -729,14 +730,6 @@ int cn_openssl_shutdown_nowhere(struct cn_tls *tls, SSL *ssl, bool first)
 	return ret;
 }
 
-static long ms_until(const struct timespec *end)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
-}
-
 /* Feeds what has arrived to the session, up to the first byte of data. That byte stays in the session: after its own goodbye a
  * program may read on (RFC 8446 6.1). The socket is read without blocking, a byte at a time, into a memory BIO. So the session
  * takes every byte, and the socket keeps all that follows the deciding record. The session does not see the end of file. */
@@ -784,16 +777,12 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	int fd = fd_below(o, o->SSL_get_rbio(ssl)), write_fd = fd_below(o, o->SSL_get_wbio(ssl));
 	UNDONE_BY(swap_back) struct swapped_read read = {.o = o, .ssl = ssl};
 	enum cn_outcome seen = CN_OUT_WANT;
-	struct timespec end;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(wait_ms / 1000);
-	end.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+	int64_t end = cn_now_us() + (int64_t)wait_ms * 1000;
 
 	/* Our own alert first, if the socket could not take it. */
 	while (ret < 0 && outcome(tls, ssl, ret) == CN_OUT_WANT_WRITE) {
 		struct pollfd can_write = {.fd = write_fd, .events = POLLOUT};
-		long left = ms_until(&end);
+		int64_t left = (end - cn_now_us()) / 1000;
 
 		if (left <= 0 || poll(&can_write, 1, (int)left) == 0)
 			return ret;
@@ -812,7 +801,7 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	o->ERR_set_mark();
 	while ((seen = look_ahead(o, ssl, read.memory, fd)) == CN_OUT_WANT) {
 		struct pollfd can_read = {.fd = fd, .events = POLLIN};
-		long left = ms_until(&end);
+		int64_t left = (end - cn_now_us()) / 1000;
 
 		if (left <= 0)
 			break;
