@@ -642,10 +642,12 @@ static pid_t find_server(const char *socket)
 		return 0;
 	while (!found && (got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
 		for (long at = 0; at < got && !found; at += entry->length) {
-			pid_t pid;
+			pid_t pid = 0;
 
 			entry = (void *)(bytes + at);
-			pid = (pid_t)strtol(entry->name, NULL, 10);
+			/* Not strtol: with glibc 2.38 that is a younger function. */
+			for (const char *c = entry->name; *c >= '0' && *c <= '9'; c++)
+				pid = pid * 10 + (*c - '0');
 			if (pid > 0 && is_server(pid) && asked(pid, socket) == 1)
 				found = pid;
 		}
