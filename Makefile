@@ -237,7 +237,7 @@ matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test pla
 	@MATRIX=all tests/run tests/matrix.bats
 
 schannel: needs-wine ## SChannel: all of it, under Wine 8 and 10 (two minutes, 1 GB)
-	@$(MAKE) --no-print-directory all test-programs
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/judge
 	@tests/run tests/schannel.bats tests/schannel/whole.bats
 
 releases: ## demo and suite in bare systems of Debian 11, 12, 13, with and without CAP_SYS_ADMIN (root)

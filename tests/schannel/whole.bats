@@ -8,6 +8,7 @@ BATS_TEST_DIRNAME=${BATS_TEST_DIRNAME%/schannel}
 load helper
 load schannel/wine
 
+APART=.more
 SUITES=(bookworm trixie)
 
 setup_file() {
@@ -175,7 +176,7 @@ become() {
 @test "no wineserver runs yet: the one that the program starts has the library too" {
 	local how
 	PREFIX=$WINE/own
-	cp -a "$WINE/bookworm/." "$PREFIX"
+	cp -a "$WINE/bookworm$APART/." "$PREFIX"
 	rm -f "$PREFIX/wineserver"
 	for how in without deep; do
 		orders bookworm "$how" delete_then_close close_then_delete
@@ -202,7 +203,7 @@ become() {
 	STARTED+=("$!")
 	until grep -q '^sleeps ' "$BATS_TEST_TMPDIR/said"; do a_moment; done
 	for pid in $(pgrep -x client.exe); do
-		grep -qz "^WINEPREFIX=$WINE/bookworm$" "/proc/$pid/environ" && break
+		grep -qz "^WINEPREFIX=$WINE/bookworm$APART$" "/proc/$pid/environ" && break
 	done
 	run "$PROJECT/scripts/closenotify-check" "$pid"
 	kill -KILL "$pid"

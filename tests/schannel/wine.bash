@@ -3,6 +3,7 @@
 # shellcheck shell=bash disable=SC2034 # what the test files read
 
 WINE=$BUILD/wine
+APART= # what the prefixes of this test file have behind the name of the release: a wineserver is for one file alone
 
 is_wines_machine() {
 	[ "$(dpkg --print-architecture)" = amd64 ]
@@ -28,7 +29,7 @@ windows_programs() {
 # wine_of SUITE: Wine of that release. What wineboot would copy into the prefix (700 MB) is a link here, and there is no
 # registry; these programs need none.
 wine_of() {
-	local prefix=$WINE/$1
+	local prefix=$WINE/$1$APART
 	"$PROJECT/tests/sysroot" add -q "$1" wine wine64 libz-mingw-w64 >&2
 	[ ! -e "$prefix/.update-timestamp" ] || return 0
 	mkdir -p "$prefix/drive_c/windows" "$prefix/dosdevices"
@@ -46,14 +47,14 @@ in_wine() {
 	[ "$how" = without ] || wrap=("$PROJECT/scripts/closenotify" -q "--log=json:${LOG:-/dev/null}")
 	[ "$how" != deep ] || wrap+=(--deep)
 	[ "$how" = without ] || wrap+=(--)
-	HOME=$WINE WINEPREFIX=${PREFIX:-$WINE/$suite} WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe=' \
+	HOME=$WINE WINEPREFIX=${PREFIX:-$WINE/$suite$APART} WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe=' \
 		timeout 120 "$PROJECT/tests/sysroot" run --env CLOSENOTIFY_LIBRARY="$SHIM" "$suite" -- "${wrap[@]}" "$@" 2>/dev/null 3>&-
 }
 
 # start_wineserver SUITE: one that stays, without the library, until stop_wineserver. Sets WINESERVER. Debian's says in a file of
 # the prefix under which name in /tmp its socket is.
 start_wineserver() {
-	local prefix=${PREFIX:-$WINE/$1}
+	local prefix=${PREFIX:-$WINE/$1$APART}
 	HOME=$WINE WINEPREFIX=$prefix "$PROJECT/tests/sysroot" run "$1" -- /usr/lib/wine/wineserver64 -f -p >/dev/null 2>&1 3>&- &
 	WINESERVER=$!
 	until compgen -G "/tmp/$(cat "$prefix/wineserver" 2>/dev/null)/server-*/socket" >/dev/null; do
@@ -64,7 +65,7 @@ start_wineserver() {
 
 # stop_wineserver SUITE: with all that runs by it, and what it leaves in /tmp.
 stop_wineserver() {
-	local name=${PREFIX:-$WINE/$1}/wineserver
+	local name=${PREFIX:-$WINE/$1$APART}/wineserver
 	kill -INT "$WINESERVER" 2>/dev/null || true
 	while readlink "/proc/$WINESERVER/exe" >/dev/null; do a_moment; done # nobody may have waited for it
 	[ ! -s "$name" ] || rm -rf "/tmp/$(cat "$name")" "$name"
