@@ -10,6 +10,7 @@ load gnutls/cases
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
+	! may_mount || CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host exim4-daemon-light
 	microhttpd_program
 }
 
@@ -23,7 +24,7 @@ output_of() {
 	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g" "$1/out" "$1/err"
 }
 
-CHATTY='ngircd gnutls_cli gnutls_serv' # they print session ids, and in turns
+CHATTY='ngircd gnutls_cli gnutls_serv weechat' # they print session ids, and in turns
 
 # holds NAME...: the verdict is the known one without the library and "closed" with it, and nothing else differs: exit status,
 # output, bytes.
@@ -79,6 +80,28 @@ holds() {
 
 @test "rsyslogd, imtcp; the client ends: heard to say goodbye" {
 	holds rsyslog_hears
+}
+
+@test "rsyslogd, omfwd: was right already" {
+	holds rsyslog_sends
+}
+
+@test "chronyd, NTS-KE: heard to say goodbye" {
+	holds chronyd
+}
+
+@test "WeeChat: was right already" {
+	holds weechat
+}
+
+@test "Exim: was right already" {
+	[ "$EUID" -eq 0 ] || skip 'only root can become another user'
+	needs_mount # beside the others it can't be installed
+	holds exim
+}
+
+@test "Emacs: heard to say goodbye" {
+	holds emacs
 }
 
 @test "slapd: was right already" {

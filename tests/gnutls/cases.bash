@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2034,SC2153 # as there
 
 PACKAGES=(python3 openssl wget curl git lynx lftp glib-networking python3-gi rsyslog rsyslog-gnutls slapd ldap-utils ngircd msmtp
-	libmicrohttpd-dev gnutls-bin chrony wget2 aria2 knot-dnsutils)
+	libmicrohttpd-dev gnutls-bin chrony weechat-headless emacs-lucid wget2 aria2 knot-dnsutils)
 
 HTTP='--request "GET /file HTTP/1.0\r\n\r\n"'
 LDAP_UNBIND='0\005\002\001\001B\0'
@@ -18,6 +18,11 @@ CASES=(
 	'curl_gnutls      | libcurl over GnuTLS              | client | --http 3000 --silent-end | closed | closed'
 	'git_gnutls       | git over libcurl-gnutls          | client | --http 3000 --silent-end | closed | closed'
 	'rsyslog_hears    | rsyslogd, imtcp; the client ends | daemon | --request "<13>a message\n" --first close_notify --silent-end | truncated | -'
+	'rsyslog_sends    | rsyslogd, omfwd                  | client | --silent-end | closed | -'
+	'chronyd          | chronyd, NTS-KE                  | daemon | --silent-end | - | truncated'
+	'weechat          | WeeChat                          | client | --request ":judge 001 it :hello\r\n" --silent-end | closed | closed'
+	'exim             | Exim                             | daemon | --request "EHLO judge\r\nQUIT\r\n" --silent-end | closed | closed'
+	'emacs            | Emacs: delete-process             | client | --send 100 --send-when request | truncated | truncated'
 	'slapd            | slapd                            | daemon | --request "$LDAP_UNBIND" --silent-end | closed | closed'
 	'ngircd           | ngircd                           | daemon | --request "QUIT :bye\r\n" --silent-end | closed | closed'
 	'msmtp            | msmtp                            | client | --request "220 judge\r\n250 judge\r\n250 from\r\n250 to\r\n354 go\r\n250 done\r\n221 bye\r\n" --silent-end | closed | closed'
@@ -52,6 +57,47 @@ rsyslog() {
 rsyslog_hears() {
 	rsyslog 'module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon")' \
 		"input(type=\"imtcp\" address=\"127.0.0.1\" port=\"$(free_port)\")" "*.* action(type=\"omfile\" file=\"$WORK/messages\")"
+}
+# At the last line of the file it is told to end.
+rsyslog_sends() {
+	printf '%s\n' '#!/bin/sh' 'while read -r line; do [ "$line" != last ] || kill -TERM "$PPID"; done' >end
+	chmod 755 end
+	echo last >>file
+	let_in
+	rsyslog 'module(load="imfile") module(load="omprog")' "input(type=\"imfile\" file=\"$WORK/file\" tag=\"it\")" \
+		'template(name="bare" type="string" string="%msg%\n")' \
+		"action(type=\"omfwd\" target=\"127.0.0.1\" port=\"$PORT\" protocol=\"tcp\" template=\"bare\" streamDriver=\"gtls\" streamDriverMode=\"1\" streamDriverAuthMode=\"anon\")" \
+		"action(type=\"omprog\" binary=\"$WORK/end\" template=\"bare\")"
+}
+exim() {
+	local port
+	port=$(free_port)
+	printf '%s\n' "daemon_smtp_ports = $port" "tls_on_connect_ports = $port" 'local_interfaces = 127.0.0.1' 'tls_advertise_hosts = *' \
+		"tls_certificate = $CERT" "tls_privatekey = $WORK/key.pem" "spool_directory = $WORK/spool" "log_file_path = $WORK/log-%s" \
+		'rfc1413_hosts =' 'host_lookup =' 'primary_hostname = judge' "pid_file_path = $WORK/pid" >conf
+	cp "$KEY" key.pem
+	chmod 644 key.pem
+	mkdir -p spool
+	chmod 777 spool .
+	let_in
+	cp "$SHIM" .
+	SHIM=$WORK/libclosenotify.so CN_BUILD=$OTHER program exim4 -bdf -C "$WORK/conf"
+}
+emacs() {
+	printf '%s\n' "(setq network-security-level 'low)" \
+		"(let ((it (open-network-stream \"it\" (get-buffer-create \"it\") \"127.0.0.1\" $PORT :type 'tls)))" \
+		'  (process-send-string it "hello\n") (accept-process-output it) (delete-process it))' >it.el
+	program emacs-lucid --batch -Q -l "$WORK/it.el"
+}
+chronyd() {
+	printf '%s\n' 'port 0' 'cmdport 0' "bindcmdaddress $WORK/socket" "pidfile $WORK/pid" "ntsport $(free_port)" \
+		"ntsserverkey $KEY" "ntsservercert $CERT" 'allow 127.0.0.1' >conf
+	program chronyd -d -x -U -u root -f "$WORK/conf"
+}
+weechat() {
+	local tls=tls
+	[[ $(inside weechat-headless --version) != [0-3].* ]] || tls=ssl
+	program weechat-headless --dir "$WORK/weechat" -a --stdout -r "/server add judge 127.0.0.1/$PORT -$tls -no${tls}_verify -command=/quit" -r '/connect judge'
 }
 slapd() {
 	mkdir db
