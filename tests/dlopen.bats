@@ -11,7 +11,7 @@ setup_file() {
 
 setup() {
 	RUDE=$BUILD/tests/dlopen
-	JUDGE_ARGS=(--silent-end --accept-timeout-ms 20000)
+	JUDGE_ARGS=(--silent-end)
 }
 
 # ends HOW COUNT PROGRAM ARG...: how COUNT connections of the program ended; HOW: without, with, deep.

@@ -31,6 +31,10 @@ needs_network_namespace() {
 	unshare --net true 2>/dev/null || skip 'no network namespace can be had (CAP_SYS_ADMIN)'
 }
 
+needs_ipv6() {
+	grep -qs '^0*1 ' /proc/net/if_inet6 || skip 'no IPv6 on loopback'
+}
+
 # Between two looks at what somebody else will do; without a process for each. MOMENT: seconds.
 a_moment() {
 	local silence=${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/silence
@@ -67,7 +71,7 @@ start_judge() {
 	local word='' alive
 	JUDGE_OUT=$BATS_TEST_TMPDIR/judge.$BASHPID.$((++JUDGES))
 	: >"$JUDGE_OUT"
-	flock --no-fork "$JUDGE_OUT.lock" "$JUDGE" server --cert "$PKI/cert.pem" --key "$PKI/key.pem" "$@" \
+	flock --no-fork "$JUDGE_OUT.lock" "$JUDGE" server --cert "$PKI/cert.pem" --key "$PKI/key.pem" --accept-timeout-ms 300000 "$@" \
 		>"$JUDGE_OUT" 2>"$JUDGE_OUT.err" 3>&- &
 	JUDGE_PID=$!
 	export JUDGE_PID

@@ -312,16 +312,12 @@ gone() {
 	FAMILY=()
 	gone 137 1.3 close killed
 	gone 137 1.2 close killed
-	FAMILY=(ipv6)
-	gone 137 1.3 free+close killed
 }
 
 @test "close, then exec" {
 	FAMILY=()
 	gone 0 1.3 close exec
 	gone 0 1.2 free+close exec
-	FAMILY=(ipv6)
-	gone 0 1.3 close exec
 }
 
 @test "close, then exit; and exit without close" {
@@ -329,7 +325,13 @@ gone() {
 	gone 0 1.3 close exits
 	gone 0 1.3 leave exits
 	gone 0 1.2 leave _exits
+}
+
+@test "over IPv6: close, then SIGKILL, exec or exit" {
+	needs_ipv6
 	FAMILY=(ipv6)
+	gone 137 1.3 free+close killed
+	gone 0 1.3 close exec
 	gone 0 1.3 free exits
 }
 
