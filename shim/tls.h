@@ -3,12 +3,15 @@
  * no library's type leaves its file.
  *
  * A third library, after the model of hook_gnutls.c and tls_gnutls.c, takes:
- * 1. A home of its own in hooks.def, with rows for what begins, reads, writes, ends and frees a session.
+ * 1. In hooks.def, a HOME_ of its own and rows for what begins, reads, writes, ends and frees a session.
  * 2. tls_NAME.c: a struct cn_tls_kind with the function by which the library is known, and the prototypes that are needed.
  * 3. There, struct cn_tls_ops. `seal` is the hard part: it encrypts close_notify into memory and leaves the session's transport as it
  *    was. `look` has to refuse what the library itself does not: not established, or unsupported.
- * 4. hook_NAME.c: shells that call cn_session_met before the real function and tell session.c how it ended.
- * 5. Tests as in tests/gnutls.bats: each way to be rude, without the library first; each refusal, left as it was. tests/house.bats fails
+ * 4. hook_NAME.c: shells that call cn_session_met before the real function and cn_session_left after it, cn_at_exit_once when a
+ *    session begins, cn_session_ends and cn_conn_session_gone before it is freed. No other file of the library has to change.
+ * 5. The name of its file in deep.c (--deep) and scripts/closenotify-check, that of its free in scripts/closenotify-record.schema.json
+ *    and scripts/report/lanes.py.
+ * 6. Tests as in tests/gnutls.bats: each way to be rude, without the library first; each refusal, left as it was. tests/house.bats fails
  *    if a file of shim/ becomes part of a circle. */
 #ifndef CN_TLS_H
 #define CN_TLS_H
