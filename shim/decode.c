@@ -165,17 +165,20 @@ bool cn_decode(const unsigned char *code, struct cn_insn *insn)
 	return form != UNKNOWN && with_operand(code, at + 1, form, insn);
 }
 
-bool cn_is_padding(const unsigned char *code)
+unsigned int cn_padding(const unsigned char *code)
 {
 	unsigned int at = 0;
+	bool relative;
 
 	if (code[0] == 0xcc)
-		return true;
+		return 1;
 	while (at < 6 && code[at] == 0x66)
 		at++;
 	if (code[at] == 0x90)
-		return at <= 1;
+		return at <= 1 ? at + 1 : 0;
 	if (at && code[at] == 0x2e) /* a segment that is ignored */
 		at++;
-	return code[at] == 0x0f && code[at + 1] == 0x1f && (code[at + 2] & 0x38) == 0;
+	if (code[at] != 0x0f || code[at + 1] != 0x1f || (code[at + 2] & 0x38) != 0)
+		return 0;
+	return at + 2 + operand(code + at + 2, &relative);
 }

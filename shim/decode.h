@@ -28,8 +28,7 @@ struct cn_insn {
 /* False: refused. */
 bool cn_decode(const unsigned char *code, struct cn_insn *insn);
 
-/* What stands there is never run, if nothing comes to it but by falling through from the function before: no-ops and int3, which
- * linkers and compilers fill with. */
-bool cn_is_padding(const unsigned char *code);
+/* The length of a no-op or int3, which compilers and linkers fill with; 0 for anything else. */
+unsigned int cn_padding(const unsigned char *code);
 
 #endif

@@ -98,6 +98,16 @@ EXPORT void *closenotify_real(void *entry)
 
 /* --- the plan --- */
 
+/* Nothing but padding up to the next 16 bytes after `end`, so no function begins before. */
+static bool is_padded(const unsigned char *at, const unsigned char *end)
+{
+	unsigned int length = 1;
+
+	for (; length && (at < end || (uintptr_t)at % 16); at += length)
+		length = cn_padding(at);
+	return length;
+}
+
 static const char *plan_one(struct function *f)
 {
 	struct cn_insn insn = {.length = 0};
@@ -107,7 +117,9 @@ static const char *plan_one(struct function *f)
 		f->start += sizeof(endbr64);
 	for (f->moved = 0; f->moved < JUMP; f->moved += insn.length) {
 		if (insn.length && (insn.kind == CN_JUMP || insn.kind == CN_RETURN))
-			return cn_is_padding(f->start + f->moved) ? NULL : "a function that is too short";
+			return is_padded(f->start + f->moved, f->start + JUMP)
+				       ? NULL
+				       : "a function that is too short";
 		if (!cn_decode(f->start + f->moved, &insn) || insn.kind == CN_CALL)
 			return "an instruction that is not known for certain";
 		if (f->start + f->moved + insn.length > f->entry + f->size)
@@ -209,6 +221,8 @@ static const char *seek_tables(const struct function *f, bool fixed)
 			by_register && p - 3 >= from && ((p[-2] & 0xfd) == 0x01) && (p[-3] & 0xf0) == 0x40;
 
 		if (by_register && (!tracked || added))
+			return "a jump by a table";
+		if (p[0] == 0xff && (p[1] == 0x64 || p[1] == 0xa4))
 			return "a jump by a table";
 		if (p[0] == 0xff && p[1] == 0x24 &&
 		    (!fixed || p + 7 > f->entry + f->size || (p[2] & 0xc7) != 0xc5 || table_disturbs(f, p)))

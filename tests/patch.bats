@@ -66,6 +66,7 @@ left_alone() {
 		26 an instruction that is not known for certain
 		27 a jump by a table
 		28 a jump by a table
+		29 a function that is too short
 	END
 }
 
