@@ -173,5 +173,7 @@ empty_library() {
 	assert_line --regexp '^  haproxy: processor .* > 12.5 times cheaper \(10 to 15\) +10 times cheaper: met$'
 	assert_line --regexp '^  haproxy: one .* lost in the noise +10 times cheaper: MISSED$'
 	refute_line --partial bpftrace
+	assert_line 'missed: haproxy, latency (haproxy: one new connection at a time, connect to end). It adds so little to one connection that a tenth of it can not be told from nothing.'
+	assert_line --regexp '^missed: nginx, new .*\. [A-Z].*\.$'
 	assert_line '3 of 5 targets are met.'
 }

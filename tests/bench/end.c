@@ -1,23 +1,54 @@
 /* SPDX-License-Identifier: MIT
- * The whole end of a connection, with input unread: "hand" as a careful author writes it (SSL_shutdown, shutdown, drain,
- * close, SSL_free), "rude" only close and SSL_free.
+ * The whole end of a connection, with input unread: "hand" as an author writes it (SSL_shutdown, shutdown, drain, SSL_free, close), without
+ * care for what the peer has not acknowledged; "guarded": the same with the library's guarantee, by the kernel's filter; "rude": only SSL_free and
+ * close.
  *
  * "owed": the last record has just been written, so that the peer may not have it yet.
  *
  * "among N": the program has N other connections, idle. "beside N": so it has, and a child that was born with them all lives;
  * then the child ends by _exit(0).
  *
- *     end hand|rude COUNT [owed | among N | beside N] */
+ *     end hand|guarded|rude COUNT [owed | among N | beside N] */
 #include "bench.h"
 
-static void by_hand(SSL *ssl, int fd)
+#include <linux/filter.h>
+
+static void drain(int fd)
 {
 	char rest[16384];
 
-	SSL_shutdown(ssl);
-	shutdown(fd, SHUT_WR);
 	while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
 		;
+}
+
+/* From here on the kernel drops what the peer sends, but not its acknowledgements. */
+static void refuse_input(int fd)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+	};
+	struct sock_fprog filter = {.len = sizeof(rules) / sizeof(*rules), .filter = rules};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)))
+		rude_fail("SO_ATTACH_FILTER");
+}
+
+static void by_hand(SSL *ssl, int fd, bool guarded)
+{
+	int before = 0, after = 0;
+
+	if (guarded && ioctl(fd, SIOCOUTQ, &before))
+		rude_fail("SIOCOUTQ");
+	SSL_shutdown(ssl);
+	shutdown(fd, SHUT_WR);
+	if (before && ioctl(fd, SIOCOUTQ, &after))
+		rude_fail("SIOCOUTQ");
+	if (after)
+		refuse_input(fd);
+	drain(fd);
 	SSL_free(ssl);
 	close(fd);
 }
@@ -69,7 +100,9 @@ static void beside_child(SSL_CTX *ctx, int port, size_t count, int idle)
 int main(int argc, char **argv)
 {
 	size_t count = argc > 2 ? (size_t)atoi(argv[2]) : 1000;
-	bool hand = argc > 1 && !strcmp(argv[1], "hand"), owed = argc > 3 && !strcmp(argv[3], "owed");
+	bool guarded = argc > 1 && !strcmp(argv[1], "guarded"),
+	     hand = guarded || (argc > 1 && !strcmp(argv[1], "hand")),
+	     owed = argc > 3 && !strcmp(argv[3], "owed");
 	double *samples = calloc(count, sizeof(*samples));
 	SSL_CTX *ctx, *server;
 	SSL *one, *other;
@@ -95,7 +128,7 @@ int main(int argc, char **argv)
 			rude_write(ssl, 100);
 		start = now_ns();
 		if (hand) {
-			by_hand(ssl, fd);
+			by_hand(ssl, fd, guarded);
 		} else {
 			SSL_free(ssl);
 			close(fd);
