@@ -229,7 +229,7 @@ needs-wine: needs-test
 	@[ "$$(uname -m)" != x86_64 ] || tests/needs x86_64-w64-mingw32-gcc=gcc-mingw-w64-x86-64
 
 test: needs-wine ## build and run the whole suite
-	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j "$$(nproc)") WERROR=-Werror all test-programs
+	@umask 022; $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j "$$(nproc)") WERROR=-Werror all test-programs
 	@tests/run
 
 matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test plays a sample

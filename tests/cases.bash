@@ -218,8 +218,8 @@ postfix_smtpd() {
 # What it is asked for is a letter, which it hands on.
 postfix_smtp() {
 	upgraded smtp
-	# The headers would have names and times of different lengths in them.
-	postfix_master 'smtp_header_checks = static:IGNORE' 'smtp_tls_security_level = encrypt' "relayhost = [127.0.0.1]:$PORT"
+	# The letter comes before it is asked for. The headers would have names and times of different lengths in them.
+	postfix_master 'smtpd_forbid_unauth_pipelining = no' 'smtp_header_checks = static:IGNORE' 'smtp_tls_security_level = encrypt' "relayhost = [127.0.0.1]:$PORT"
 }
 php() {
 	program sh -c 'exec /usr/bin/php?.? -r "$1" "$2"' php '

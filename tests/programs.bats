@@ -31,6 +31,7 @@ output_of() {
 
 as_root() {
 	[ "$EUID" -eq 0 ] || skip 'only root can become another user'
+	needs_readers
 }
 
 needs_qt6() {
@@ -63,8 +64,11 @@ same_but_closed() {
 	assert_equal "$(field records_after_close_notify "$RESULT")" 0
 	assert_equal "$(field bytes "$RESULT")" "$(field bytes "$before")"
 	assert_equal "$(field sent "$RESULT")" "$(field sent "$before")"
-	# Postfix's master dies of an alarm of its own (142) when it takes five seconds to die of SIGTERM (143).
-	assert_equal "${STATUS/142/143}" "${status/142/143}"
+	# Postfix's master dies of an alarm of its own (142) when it takes five seconds to die of SIGTERM (143). Apache serves before
+	# it handles SIGTERM.
+	STATUS=${STATUS/142/143} status=${status/142/143}
+	[ "$1" != apache ] || STATUS=${STATUS/143/0} status=${status/143/0}
+	assert_equal "$STATUS" "$status"
 	assert_equal "$(output_of "$WORK")" "$(output_of "$work")"
 }
 

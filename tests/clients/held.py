@@ -116,7 +116,7 @@ def strict_context():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    context.options &= ~getattr(ssl, 'OP_IGNORE_UNEXPECTED_EOF', 0)
     context.minimum_version = context.maximum_version = ssl.TLSVersion['TLSv' + tls.replace('.', '_')]
     return context
 

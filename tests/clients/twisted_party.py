@@ -31,7 +31,8 @@ class Server(protocol.Protocol):
 
 if sys.argv[1] == 'server':
     certificate = ssl.DefaultOpenSSLContextFactory(sys.argv[3], sys.argv[2])
-    certificate._context.set_min_proto_version(0)
+    if hasattr(certificate._context, 'set_min_proto_version'):  # pyOpenSSL 20, where there is no minimum, has none
+        certificate._context.set_min_proto_version(0)
     reactor.listenSSL(0, protocol.Factory.forProtocol(Server), certificate, interface='127.0.0.1')
 else:
     factory = protocol.ClientFactory.forProtocol(Client)
