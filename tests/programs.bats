@@ -137,7 +137,7 @@ serves() {
 	columns "$(row_of "$1" "${PEERS[@]}")" name PROGRAM failure
 	for tls in 1.2 1.3; do
 		measure_peer "$1" "$tls" without
-		assert_equal "TLS $tls, without: $STATUS" "TLS $tls, without: $failure"
+		! as_listed || assert_equal "TLS $tls, without: $STATUS" "TLS $tls, without: $failure"
 		measure_peer "$1" "$tls" with
 		cat "$WORK/complaint"
 		assert_equal "TLS $tls, with: $STATUS" "TLS $tls, with: 0"
@@ -151,7 +151,7 @@ resumes() {
 	while read -r row; do
 		measure_sessions "$row" without
 		echo "$KEPT"
-		assert_equal "without: $RESUMED resumed, $CLOSED closed" 'without: 0 resumed, 0 closed'
+		! as_listed || assert_equal "without: $RESUMED resumed, $CLOSED closed" 'without: 0 resumed, 0 closed'
 		measure_sessions "$row" with
 		assert_equal "with: $RESUMED resumed, $CLOSED closed" \
 			"with: $((RECONNECTS - 1)) resumed, $RECONNECTS closed"

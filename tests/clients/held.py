@@ -130,7 +130,8 @@ def end_of(incoming):
     try:
         return f'{len(more)} more' if (more := incoming.read()) else 'closed'
     except ssl.SSLError as error:
-        return 'truncated' if error.reason == 'UNEXPECTED_EOF_WHILE_READING' else str(error)
+        eof = isinstance(error, ssl.SSLEOFError) or error.reason == 'UNEXPECTED_EOF_WHILE_READING'
+        return 'truncated' if eof else str(error)
     except OSError as error:
         return type(error).__name__
 
