@@ -45,6 +45,7 @@ function serves(then) {
 function web(then) {
   const server = https.createServer(identity(), (request, response) => {
     server.close();
+    response.sendDate = false; // which would differ
     then(response);
   });
   server.listen(0, '127.0.0.1', () => listening(server));
