@@ -45,9 +45,9 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 	if (session && !thread_inside) {
 		conn->tls->ops->look(conn->tls, session, &state);
 		if (cn_conn_has(conn, CN_MATCHED) && state.counter != conn->counter)
-			state.unsupported = true; /* by another BIO, which counts from 0 */
-		else if (cn_conn_has(conn, CN_MATCHED))
-			conn->produced = state.produced;
+			state.unsupported = true;       /* by another BIO, which counts from 0 */
+		else if (cn_conn_has(conn, CN_MATCHED)) /* what comes after the goodbye is nobody's loss */
+			conn->produced = cn_conn_has(conn, CN_SAID) ? conn->produced : state.produced;
 		else
 			state.unsupported |= !state.plain || (!cn_follow(conn, state.fd) && conn->fd >= 0);
 		/* SSL_set_shutdown(SENT | RECEIVED) by hand asks for the same as a quiet shutdown. SENT alone only keeps the
@@ -125,12 +125,14 @@ static bool is_shared(const struct cn_conn *conn, int fd, int number, const stru
 
 void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before)
 {
+	struct cn_tls_state after;
+
 	conn->produced = produced;
-	if (!before->open || surplus_of(conn, before))
-		return;
-	conn->made = (uint32_t)conn->tls->ops->made_since(conn->tls, session, produced, conn->goodbye_made,
-							  CN_GOODBYE_MOST);
-	conn->produced += conn->made;
+	if (before->open && !surplus_of(conn, before))
+		conn->made = (uint32_t)conn->tls->ops->made_since(conn->tls, session, produced,
+								  conn->goodbye_made, CN_GOODBYE_MOST);
+	conn->tls->ops->look(conn->tls, session, &after);
+	conn->produced = after.produced;
 }
 
 /* The program has called SSL_shutdown over memory and did not carry the alert to the socket (Qt 6.11 on close). Nothing else is

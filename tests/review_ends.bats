@@ -111,6 +111,15 @@ in_record() {
 	done
 }
 
+@test "what a session makes after its goodbye and does not send is nobody's loss" {
+	local style
+	for style in pair memory custom; do
+		rm -f "$LOG"
+		RUDE=$BUILD/tests CLOSENOTIFY_MODE=observe play "$SHIM" server 1.2 party 5 "$style" - SW2K1E0
+		assert_equal "$(verdict_of "$RESULT") $(in_record verdict our_end fault)" 'closed ended close_notify none'
+	done
+}
+
 # Qt 6.11 calls SSL_shutdown over memory, and closes.
 @test "a goodbye that the program leaves in memory is sent for it, and never with data that is left there too" {
 	local tls end mode
