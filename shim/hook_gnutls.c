@@ -43,10 +43,10 @@ static struct call begin(gnutls_session_t session, const void *caller)
 	struct cn_tls *tls = g ? g->tls : library_of(caller);
 	struct call call = {.real = tls ? cn_gnutls_real(tls) : NULL};
 
-	if (!g || cn_session_passes() || cn_gnutls_within(g->tls, caller))
+	if (!g || !tls || cn_session_passes() || cn_gnutls_within(tls, caller))
 		return call;
-	if (!g->tls->usable)
-		cn_event_unusable(g->tls);
+	if (!tls->usable)
+		cn_event_unusable(tls);
 	else
 		call.g = g;
 	return call;

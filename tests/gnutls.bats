@@ -3,6 +3,8 @@
 # GnuTLS, as goodbye.bats and refusal.bats for OpenSSL: programs of tests/gnutls with one sin each (or none), without the
 # library and with it. gnutls_bye refuses hardly anything, so each of the library's own refusals is a test here.
 
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
+
 load helper
 
 setup_file() {
