@@ -216,7 +216,7 @@ needs-test: needs-build
 	  /usr/include/gnutls/gnutls.h=libgnutls28-dev \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
 	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
-	  gdb=gdb musl-gcc=musl-tools dtrace=systemtap-sdt-dev ld.lld=lld chromium=chromium
+	  gdb=gdb musl-gcc=musl-tools dtrace=systemtap-sdt-dev ld.lld=lld chromium=chromium /usr/lib/python3/dist-packages/yaml/__init__.py=python3-yaml
 	@CN_BUILD=$(abspath $(BUILD)) tests/need-bats
 
 demo: needs-build ## see it: four real programs, without and with

@@ -573,7 +573,8 @@ checkout() { # DIRECTORY: a tree as after `make`
 	fi
 	warns "$program is set-user-ID: the loader ignores LD_PRELOAD" "$program" --help
 	[ "$status" -eq 0 ]
-	[ ! -e "$STUB_LOG" ] || findmnt -no OPTIONS -T "$program" | grep -q nosuid # and that is true
+	[ ! -e "$STUB_LOG" ] || findmnt -no OPTIONS -T "$program" | grep -q nosuid ||
+		grep -qE '^NoNewPrivs:\s+1' /proc/self/status # and that is true
 	if [ "$(id -u)" -eq 0 ]; then
 		silent -q "$program"
 		chown 0 "$program" # for root, root's programs are no secure execution
