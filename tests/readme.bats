@@ -175,7 +175,7 @@ anchors() {
 	} | sort -u)
 }
 
-@test "sizes: README fits on 270 lines" {
+@test "sizes: README fits on 280 lines" {
 	local page
 	{
 		printf '# README.md: %s lines, %s words\n' "$(wc -l <"$PROJECT/README.md")" "$(wc -w <"$PROJECT/README.md")"
@@ -183,5 +183,5 @@ anchors() {
 			printf '# %s: %s lines, %s words\n' "$page" "$(wc -l <"$PROJECT/scripts/$page")" "$(wc -w <"$PROJECT/scripts/$page")"
 		done
 	} >&3
-	[ "$(wc -l <"$PROJECT/README.md")" -le 270 ]
+	[ "$(wc -l <"$PROJECT/README.md")" -le 280 ]
 }
