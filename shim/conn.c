@@ -414,5 +414,3 @@ void cn_conn_release(struct cn_conn *conn)
 {
 	atomic_fetch_and_explicit(&conn->gate, ~CN_CLAIMED, memory_order_release);
 }
-
-_Atomic bool cn_confined;

@@ -216,7 +216,4 @@ static inline bool cn_conn_has(const struct cn_conn *conn, uint32_t facts)
 	return atomic_load_explicit(&conn->facts, memory_order_relaxed) & facts;
 }
 
-/* The program has put itself under a seccomp filter: the shim makes no system call of its own any more. */
-extern _Atomic bool cn_confined;
-
 #endif

@@ -372,7 +372,7 @@ static void note(int fd, uint32_t fact)
 {
 	struct cn_conn *conn = cn_conn_at(fd);
 
-	if (conn && cn_process_is_real() && conn->process == cn_process())
+	if (conn && !cn_confined && cn_process_is_real() && conn->process == cn_process())
 		cn_conn_note(conn, fact);
 }
 

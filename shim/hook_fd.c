@@ -128,7 +128,7 @@ static void replacing(struct cn_call *call, const void *caller, const char *name
 	uint32_t tracked = cn_tracked(to);
 
 	call->name = NULL;
-	if (!tracked || cn_inside || fd == to || !is_open(fd))
+	if (!tracked || cn_inside || fd == to || (!cn_confined && !is_open(fd)))
 		return;
 	if (tracked == CN_FD_RESERVED) {
 		cn_sink_yield(to);

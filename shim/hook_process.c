@@ -197,7 +197,7 @@ EXPORT int unshare(int flags)
 {
 	bool holds = flags & CLONE_FILES && !cn_single_threaded();
 
-	if (!holds || cn_inside || !cn_process_is_real())
+	if (!holds || cn_inside || cn_confined || !cn_process_is_real())
 		return cn_libc()->unshare(flags);
 	cn_raw_fork_begins();
 	flags = cn_libc()->unshare(flags);
@@ -209,7 +209,7 @@ EXPORT int unshare(int flags)
 
 EXPORT void pthread_exit(void *value)
 {
-	if (!cn_inside && gettid() == getpid()) {
+	if (!cn_inside && !cn_confined && gettid() == getpid()) {
 		struct cn_guard guard = cn_guard_enter();
 
 		cn_background_stop();

@@ -40,6 +40,8 @@ static struct cn_process_page no_page = {.name = 1};
 struct cn_process_page *_Atomic cn_process_page = &no_page;
 static uint32_t process_name = 1;
 
+_Atomic bool cn_confined;
+
 enum { UNBORN = 0, GONE = -1 }; /* instead of a pid: not known yet; all its threads are dead */
 
 struct member {
@@ -67,7 +69,7 @@ static void name_process(void)
 {
 	struct cn_process_page *page = atomic_load(&cn_process_page);
 
-	page->pid = getpid();
+	page->pid = cn_confined ? 0 : getpid();
 	atomic_store(&self, 0);
 	atomic_store(&page->name, ++process_name);
 }
@@ -104,7 +106,7 @@ void cn_memory_is_lent(void)
 {
 	int error = errno;
 
-	if (!own_pid())
+	if (!own_pid() && !cn_confined)
 		atomic_load(&cn_process_page)->pid = getpid();
 	atomic_store(&cn_memory_lent, true);
 	errno = error;
@@ -756,7 +758,7 @@ void cn_copy_over(int copy)
 static void no_copies_now(void)
 {
 	atomic_fetch_add(&forking, 1);
-	for (int patience = PATIENCE; atomic_load(&copying) && patience; patience--)
+	for (int patience = PATIENCE; atomic_load(&copying) && !cn_confined && patience; patience--)
 		sched_yield();
 }
 
@@ -810,7 +812,8 @@ static void before_fork(void)
 	int error = errno;
 
 	birth.place = 0;
-	before_each_fork();
+	if (!cn_confined)
+		before_each_fork();
 	no_copies_now();
 	errno = error;
 	if (newborn()) {

@@ -43,6 +43,9 @@ bool cn_process_is_real(void);
  * last such child is gone. */
 extern _Atomic bool cn_memory_lent;
 
+/* The program has put itself under a seccomp filter: the shim makes no system call of its own any more. */
+extern _Atomic bool cn_confined;
+
 /* Called by the parent before it makes such a child. Any thread, signal handlers too; errno is kept. */
 void cn_memory_is_lent(void);
 

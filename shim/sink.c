@@ -272,16 +272,19 @@ void cn_sink_write(const struct cn_record *record)
 
 void cn_sink_yield(int fd)
 {
-	int moved;
+	int moved = -1;
 
-	if (fd < 0 || fd != atomic_load(&common.fd) ||
-	    !cn_process_is_real()) /* a vfork child: the parent's stays */
+	if (fd < 0 || fd != atomic_load(&common.fd))
 		return;
-	moved = copy_to(fd, fd + 1);
-	if (moved < 0)
-		moved = copy_to(fd, cn_high_fd());
-	if (moved < 0)
-		moved = copy_to(fd, 3);
+	if (!cn_confined) {
+		if (!cn_process_is_real()) /* a vfork child: the parent's stays */
+			return;
+		moved = copy_to(fd, fd + 1);
+		if (moved < 0)
+			moved = copy_to(fd, cn_high_fd());
+		if (moved < 0)
+			moved = copy_to(fd, 3);
+	}
 	atomic_store(&common.fd, -1);
 	cn_unreserve_fd(fd);
 	settle(moved);

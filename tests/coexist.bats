@@ -117,6 +117,15 @@ confined() {
 	confined strict truncated
 }
 
+@test "under a filter that kills on what forks and ends do not need: forks by each way, dup2 over the connection, the first thread's end" {
+	local said
+	play '' threads/confined_forks 1000
+	said=$SAID
+	assert_equal "$STATUS ${said##*$'\n'}" '0 first thread over'
+	play "$SHIM" threads/confined_forks 1000
+	assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" "0 $said truncated"
+}
+
 @test "under such a filter, with a log of calls: nothing is written any more" {
 	local what log=$BATS_TEST_TMPDIR/log
 	for what in strict strict_by_number; do
