@@ -312,8 +312,12 @@ static inline bool nobody_seeks(void)
 
 static ssize_t quiet_write(int fd, const void *bytes, size_t length)
 {
-	ssize_t put = cn_libc()->send(fd, bytes, length, MSG_NOSIGNAL);
+	int quiet = cn_quiet_fd;
+	ssize_t put;
 
+	cn_quiet_fd = 0; /* while this waits, a signal handler may jump out of SSL_shutdown */
+	put = cn_libc()->send(fd, bytes, length, MSG_NOSIGNAL);
+	cn_quiet_fd = quiet;
 	if (put > 0)
 		cn_quiet_put += (size_t)put;
 	return put;

@@ -69,3 +69,12 @@ run_of() {
 	assert_equal "$("$THREADS/many_early" 4000 60000)" 'whole 0'
 	assert_equal "$(LD_PRELOAD=$SHIM "$THREADS/many_early" 4000 60000)" 'whole 4000'
 }
+
+@test "jumps_out_of_shutdown: write() on the same number is write() again, and raises SIGPIPE" {
+	local how said
+	for how in closed open; do
+		said=$("$THREADS/jumps_out_of_shutdown" "$how")
+		assert_equal "${said%%$'\n'*} ${said##*$'\n'}" 'jumped SIGPIPE 1'
+		assert_equal "$(LD_PRELOAD=$SHIM "$THREADS/jumps_out_of_shutdown" "$how")" "$said"
+	done
+}
