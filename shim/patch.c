@@ -49,6 +49,13 @@ static bool defines_openssl(const struct cn_object *object)
 	return cn_object_symbol(object, "SSL_free") && cn_object_symbol(object, "SSL_read");
 }
 
+/* A library behind the program, and not closenotify's: then what the program defines may be shells around that one. */
+static bool is_another(const struct cn_object *object, void *program)
+{
+	return object->dynamic != ((const struct cn_object *)program)->dynamic && defines_openssl(object) &&
+	       !cn_object_symbol(object, "close");
+}
+
 #if defined(__x86_64__) && defined(__LP64__)
 
 #include "decode.h"
@@ -476,6 +483,10 @@ static const char *find_functions(const struct cn_object *program)
 		f->size = cn_object_size_of(program, f->name);
 		if (!f->hook || !f->size || f->size > FUNCTION_MOST)
 			return "a function of unknown size";
+		for (const struct function *other = functions; other < f; other++) {
+			if (other->entry == f->entry) /* a linker has folded them */
+				return "two of its functions are one";
+		}
 	}
 	return NULL;
 }
@@ -504,6 +515,8 @@ static const char *patch(const struct cn_object *program)
 {
 	const char *why;
 
+	if (cn_object_each(is_another, (void *)program))
+		return "an OpenSSL outside it is loaded as well";
 	if (has_shadow_stack())
 		return "it has a shadow stack";
 	if (!is_alone())

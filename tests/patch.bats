@@ -67,6 +67,7 @@ left_alone() {
 		27 a jump by a table
 		28 a jump by a table
 		29 a function that is too short
+		30 two of its functions are one
 	END
 }
 
@@ -97,6 +98,37 @@ left_alone() {
 	BOTH=$SHIM:$BOTH
 	CLOSENOTIFY_MODE=off runs "$PATCHED/entries.1"
 	assert_equal "$CHANGED $COMPLAINT" '0 0 '
+}
+
+@test "shells of a program around a shared OpenSSL go on being called" {
+	gcc -xc -rdynamic - -o "$PATCHED/shells" -l:libssl.so -l:libcrypto.so -ldl <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <openssl/ssl.h>
+		#include <stdio.h>
+		static int reads, frees;
+		int SSL_read(SSL *ssl, void *buf, int num) {
+			int (*real)(SSL *, void *, int) = dlsym(RTLD_NEXT, "SSL_read");
+			reads++;
+			return real(ssl, buf, num > 4 ? 4 : num) + 0 * reads;
+		}
+		void SSL_free(SSL *ssl) {
+			void (*real)(SSL *) = dlsym(RTLD_NEXT, "SSL_free");
+			frees++;
+			real(ssl);
+			frees++;
+		}
+		int main(void) {
+			SSL *ssl = SSL_new(SSL_CTX_new(TLS_method()));
+			char byte;
+			SSL_read(ssl, &byte, 1);
+			SSL_free(ssl);
+			printf("%d %d\nchanged: %d %d\n", reads, frees, *(unsigned char *)SSL_read == 0xe9,
+			       *(unsigned char *)SSL_free == 0xe9);
+			return 0;
+		}
+	END
+	left_alone 'an OpenSSL outside it is loaded as well' "$PATCHED/shells"
 }
 
 @test "programs that export no OpenSSL are left alone, without a word" {

@@ -62,6 +62,8 @@ FUNCTION("	xor %eax, %eax\n1:	mov %edx, %ecx\n	push %rcx\n	pop %rcx\n	cmp %eax, 
 	 "%eax\n	je 3f\n"
 	 "	jmp *table(,%rax,8)\n3:\n" REST
 	 ".pushsection .rodata\n.balign 8\ntable:	.quad 3b, 1b, 0\n.popsection\n")
+#elif SHAPE == 30 /* two functions that a linker has folded into one */
+FUNCTION(".globl SSL_peek\n.type SSL_peek, @function\nSSL_peek:\n" REST ".size SSL_peek, . - SSL_peek\n")
 #elif SHAPE == 28 /* a switch of position-independent code */
 FUNCTION("	push %rbp\n	mov %rsp, %rbp\n	pop %rbp\n	xor %eax, %eax\n	lea "
 	 "1f(%rip), %rcx\n	add %rcx, %rax\n"
