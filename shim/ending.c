@@ -254,9 +254,10 @@ static void ask_linger(struct cn_conn *conn, int fd, struct cn_socket *socket)
 {
 	if (cn_conn_has(conn, CN_LINGER_OFF) && !conn->share && !cn_conn_has(conn, CN_HANDED_OVER))
 		return;
+	cn_conn_note(conn, CN_LINGER_OFF); /* a thread or a handler that sets it meanwhile takes this away */
 	cn_socket_ask_linger(fd, socket);
-	if (!socket->abort_on_close && socket->wait_s == 0)
-		cn_conn_note(conn, CN_LINGER_OFF);
+	if (socket->abort_on_close || socket->wait_s)
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_LINGER_OFF);
 }
 
 /* Without a record, whether the program wants RST matters no more: the connection is gone, or the program has sent goodbye and FIN itself,

@@ -78,3 +78,21 @@ run_of() {
 		assert_equal "$(LD_PRELOAD=$SHIM "$THREADS/jumps_out_of_shutdown" "$how")" "$said"
 	done
 }
+
+@test "free_then_close: SO_LINGER that is set while the library asks for it is honoured at close" {
+	gcc -D_GNU_SOURCE -shared -fPIC -xc - -o "$BATS_TEST_TMPDIR/meanwhile.so" -ldl <<-'END'
+		#include <dlfcn.h>
+		#include <sys/socket.h>
+		int getsockopt(int fd, int level, int name, void *value, socklen_t *size) {
+			static int asked;
+			int (*real)(int, int, int, void *, socklen_t *) = dlsym(RTLD_NEXT, "getsockopt");
+			int ret = real(fd, level, name, value, size);
+			if (level == SOL_SOCKET && name == SO_LINGER && !asked++)
+				setsockopt(fd, level, name, &(struct linger){1, 0}, sizeof(struct linger));
+			return ret;
+		}
+	END
+	play "$SHIM:$BATS_TEST_TMPDIR/meanwhile.so" client 1.3 ../rude/free_then_close
+	echo "$RESULT"
+	refute_regex "$(field '|.order | join(" ")' "$RESULT")" fin
+}
