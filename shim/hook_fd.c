@@ -325,7 +325,7 @@ static ssize_t quiet_write(int fd, const void *bytes, size_t length)
 
 static __attribute__((noinline)) ssize_t watched_write(int fd, const void *bytes, size_t length)
 {
-	if (__builtin_expect(cn_quiet_fd < 0, 0)) {
+	if (__builtin_expect(cn_quiet_fd < 0, 0) && fd < 0) { /* not a signal handler's */
 		cn_quiet_fd = 0;
 		errno = EBADF;
 		return -1;

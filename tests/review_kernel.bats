@@ -96,3 +96,39 @@ run_of() {
 	echo "$RESULT"
 	refute_regex "$(field '|.order | join(" ")' "$RESULT")" fin
 }
+
+@test "a handler's write() in the first call of TLS, whenever it comes, is not lost" {
+	local mid=$BATS_TEST_TMPDIR
+	gcc -D_GNU_SOURCE -shared -fPIC -xc - -o "$mid/whenever.so" -ldl <<-'END'
+		#include <dlfcn.h>
+		#include <unistd.h>
+		int armed, lost;
+		static __thread int within;
+		int *__errno_location(void) { /* called by libcrypto before write() */
+			static int *(*real)(void);
+			if (!within++) {
+				if (!real)
+					real = (int *(*)(void))dlsym(RTLD_NEXT, "__errno_location");
+				int *place = real(), error = *place;
+				if (armed && write(armed, "", 1) != 1)
+					lost++;
+				*place = error;
+			}
+			within--;
+			return real();
+		}
+	END
+	gcc -xc - -o "$mid/first" -xnone "$mid/whenever.so" -l:libssl.so -Wl,-rpath,"$mid" <<-'END'
+		#include <fcntl.h>
+		#include <openssl/ssl.h>
+		extern int armed, lost;
+		int main(void) {
+			armed = open("/dev/null", O_WRONLY);
+			SSL_CTX_new(TLS_method());
+			armed = 0;
+			return lost;
+		}
+	END
+	"$mid/first"
+	LD_PRELOAD=$SHIM "$mid/first"
+}
