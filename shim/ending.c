@@ -143,22 +143,16 @@ static bool is_goodbye_left(const struct cn_conn *conn, const struct cn_socket *
 	       surplus_of(conn, socket) == -(int64_t)conn->made;
 }
 
-/* `number`: the program's own, where fd is a copy. */
+/* `number`: the program's own, where fd is a copy. `left`: is_goodbye_left(). */
 static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const struct cn_socket *socket,
-			      enum cn_cause cause, bool thread_inside, int status)
+			      enum cn_cause cause, bool thread_inside, int status, bool left)
 {
 	struct cn_tls_state state = ask_session(conn, thread_inside);
 	bool closes = cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR && cause != CN_CAUSE_SHUTDOWN &&
 		      cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
-	bool left = is_goodbye_left(conn, socket, cause);
 	bool pending = left || cn_conn_has(conn, CN_ALERT_PENDING);
 	int64_t surplus = left ? 0 : surplus_of(conn, socket);
 	const struct cn_share *share = conn->share;
-
-	if (left) {
-		cn_conn_note(conn, CN_ALERT_PENDING);
-		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SAID);
-	}
 
 	return (struct cn_facts){
 		.owner = may_end(conn),
@@ -179,7 +173,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,
 		.unclean = status != 0,
-		.said = (cn_conn_has(conn, CN_SAID) && surplus >= 0) ||
+		.said = (cn_conn_has(conn, CN_SAID) && surplus >= 0 && !left) ||
 			(share && atomic_load(&share->said) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.said_by_shim = cn_conn_has(conn, CN_SAID_BY_SHIM),
 		.alert_pending = pending,
@@ -291,7 +285,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	struct cn_share *share;
 	int64_t missing;
 	int copy, number = fd;
-	bool late;
+	bool late, left;
 
 	if (!may_end(conn) && !conn->label) {
 		leave_alone(conn, cause, last);
@@ -313,7 +307,8 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
-	facts = gather(conn, fd, number, &socket, cause, thread_inside, status);
+	left = is_goodbye_left(conn, &socket, cause);
+	facts = gather(conn, fd, number, &socket, cause, thread_inside, status, left);
 	missing = held(conn, &socket, &facts); /* before our alert is counted */
 	/* What a buffer above the socket holds goes with the session. */
 	if (cause == CN_CAUSE_FREE && facts.held && !socket.write_shut &&
@@ -322,6 +317,10 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (conn->cookie == 0)
 		facts.stale = false, facts.unsupported = true; /* never had a socket that we know of */
 	plan = cn_decide(&facts, &rules, cause);
+	if (left && (last || plan.alert)) { /* else the program may still carry it, by another descriptor */
+		cn_conn_note(conn, CN_ALERT_PENDING);
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SAID);
+	}
 	/* The missing bytes may be in another thread's send() or in io_uring. Both hold the socket, so the kernel sends FIN when
 	 * they are done. A half-close now would come before them. */
 	if (surplus_of(conn, &socket) < 0)

@@ -143,3 +143,15 @@ in_record() {
 		assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT") $(in_record verdict)" 'truncated 5 truncated_by_us'
 	done
 }
+
+@test "a goodbye in memory that the program carries by a copy of the descriptor is sent once" {
+	local tls shim
+	JUDGE_ARGS=(--no-tickets)
+	for tls in 1.2 1.3; do
+		for shim in '' "$SHIM"; do
+			RUDE=$BUILD/tests play "$shim" client "$tls" party 5 memory - GDcC
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 5'
+		done
+		assert_equal "$(in_record verdict fault did)" 'ended none close_notify'
+	done
+}

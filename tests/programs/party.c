@@ -226,6 +226,12 @@ static void say_goodbye_to_nobody(int n)
 	SSL_shutdown(r.ssl);
 }
 
+static void carry(int n)
+{
+	(void)n;
+	send_all();
+}
+
 static void free_session(int n)
 {
 	(void)n;
@@ -286,6 +292,7 @@ static const struct deed deeds[] = {
 	{'b', 's', 0, write_nonsense, "SSL_write of -1 bytes"},
 	{'S', 's', 0, say_goodbye, "SSL_shutdown"},
 	{'G', 's', 0, say_goodbye_to_nobody, "SSL_shutdown; what it has put into memory stays there"},
+	{'c', 's', 0, carry, "carry what is in memory to the socket"},
 	{'F', 's', 0, free_session, "SSL_free"},
 	{'Q', 's', 1, set_quiet, "SSL_set_quiet_shutdown(N)"},
 	{'T', 's', 1, set_flags, "SSL_set_shutdown(N): 1 sent, 2 received"},

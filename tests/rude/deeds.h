@@ -22,6 +22,15 @@ static void fd_close(int n)
 	r.fd = -1;
 }
 
+static void fd_go_on_by_copy(int n)
+{
+	int copy = dup(r.fd);
+
+	(void)n;
+	close(r.fd);
+	r.fd = copy;
+}
+
 static void fd_shutdown(int n)
 {
 	shutdown(r.fd, n);
@@ -80,6 +89,7 @@ static void call__exit(int n)
 /* The rows of what needs no TLS. */
 #define DEEDS_WITHOUT_TLS                                                                                    \
 	{'C', 'd', 0, fd_close, "close"},                                                                    \
+		{'D', 'd', 0, fd_go_on_by_copy, "dup, close the old number, go on with the new one"},        \
 		{'W', 'd', SHUT_WR, fd_shutdown, "shutdown: 0 SHUT_RD, 1 SHUT_WR, 2 SHUT_RDWR"},             \
 		{'d', 'd', 0, fd_replace, "dup2 of /dev/null over it"},                                      \
 		{'L', 'd', 0, fd_abort, "SO_LINGER {1, N}"},                                                 \
