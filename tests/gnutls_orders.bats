@@ -19,6 +19,20 @@ setup() {
 	assert_line '80 connections, 0 contradictions'
 }
 
+@test "tests/agreement tells its usage" {
+	local args
+	run "$PROJECT/tests/agreement" --help
+	assert_success
+	assert_line --partial 'usage: tests/agreement [--gnutls] COUNT'
+	for args in '' many '1 2 3' --seconds; do
+		# shellcheck disable=SC2086 # split on purpose
+		run "$PROJECT/tests/agreement" $args
+		assert_failure 2
+		assert_equal "${#lines[@]}" 2
+		assert_line --index 1 --partial 'agreement: error: '
+	done
+}
+
 @test "a crash is seen" {
 	local preload=$BATS_TEST_TMPDIR/crash.so
 	cc -shared -fPIC -xc - -o "$preload" <<<'int gnutls_deinit(void) { __builtin_trap(); }'
