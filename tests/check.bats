@@ -251,6 +251,25 @@ time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	assert_line --regexp '^verdict: +covered$'
 }
 
+@test "a script whose interpreter is not there gets one line and status 2; one that names none is as others" {
+	local line script=$BATS_TEST_TMPDIR/script
+	for line in '#!/nonexistent/perl -w' '#!/usr/bin/env nonexistent-perl'; do
+		echo "$line" >"$script"
+		chmod +x "$script"
+		check "$script"
+		assert_failure 2
+		assert_equal "${#lines[@]}" 1
+		assert_line --partial "which is not there or can't be read"
+	done
+	for line in '#!' '#! '; do
+		echo "$line" >"$script"
+		check "$script"
+		assert_failure 3
+		assert_line "runs:                $script"
+		refute_output --partial 'parameter not set'
+	done
+}
+
 @test "bad input gets one line and status 2" {
 	local args
 	for args in '--none' '' 'a b' 'no-such-program' '4194305'; do
