@@ -146,7 +146,7 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests
                  $(GNUTLS) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
                  $(BUILD)/tests/storm/faults.so $(BUILD)/tests/storm/forks \
-                 $(BUILD)/tests/dlopen/load_plugin $(BUILD)/tests/dlopen/load_plugin.plugin $(BUILD)/tests/dlopen/by_name \
+                 $(BUILD)/tests/dlopen/load_plugin $(BUILD)/tests/dlopen/load_plugin.plugin $(BUILD)/tests/dlopen/by_name $(BUILD)/tests/dlopen/gnutls_unloaded \
                  $(BUILD)/tests/bench/instructions $(BUILD)/tests/bench/startup
 BENCHMARKS    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 

@@ -32,7 +32,7 @@ static struct cn_tls *library_of(const void *caller)
 {
 	struct cn_tls *first = atomic_load_explicit(&cn_gnutls_kind.first, memory_order_acquire);
 
-	return first && !atomic_load_explicit(&first->next, memory_order_acquire)
+	return first && !atomic_load_explicit(&first->next, memory_order_acquire) && cn_tls_is_loaded(first)
 		       ? first
 		       : cn_tls_bound(&cn_gnutls_kind, caller);
 }

@@ -65,8 +65,16 @@ static bool find_home(const struct cn_tls_kind *kind, const struct cn_object *ob
 	return true;
 }
 
+bool cn_tls_is_loaded(const struct cn_tls *tls)
+{
+	struct cn_object object;
+
+	return cn_object_at(tls->home, &object) && object.dynamic == tls->home;
+}
+
 /* Finds or publishes the library defined by the object `home`. Two threads may prepare the same library; one of them wins.
- * It stays loaded once used: it is linked not to be unloaded, as OpenSSL, or counts on it, as GnuTLS. */
+ * It stays loaded once used: it is linked not to be unloaded, as OpenSSL, or counts on it, as GnuTLS from the first random number on. One that
+ * is unloaded earlier stays in the list. */
 static struct cn_tls *library_of(struct cn_tls_kind *kind, const struct cn_object *home)
 {
 	struct cn_tls *ours = NULL, *seen, *_Atomic *place = &kind->first;

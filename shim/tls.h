@@ -120,6 +120,9 @@ struct cn_tls_kind {
 	struct cn_tls *_Atomic first; /* which knows the next */
 };
 
+/* False once the program has unloaded it. Any thread. */
+bool cn_tls_is_loaded(const struct cn_tls *tls);
+
 /* The library of that kind that the code at `caller` (a return address) is bound to; else any there is; NULL: none. Any
  * thread. */
 struct cn_tls *cn_tls_bound(struct cn_tls_kind *kind, const void *caller);

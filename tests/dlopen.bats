@@ -50,6 +50,11 @@ TRUNCATED='truncated 100 0'
 	reached "$CLOSED" "$CLOSED" 2 load_plugin twice
 }
 
+@test "libgnutls is unloaded, and loaded again elsewhere" {
+	assert_equal "$("$RUDE/gnutls_unloaded")" 'done'
+	assert_equal "$(LD_PRELOAD=$SHIM "$RUDE/gnutls_unloaded")" 'done'
+}
+
 # What --deep asks for. An older loader has no auditing of what it binds at once, and crashes in dlmopen() beside any.
 has_deep_mode() {
 	printf '%s\n' 2.35 "$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" | sort -CV
