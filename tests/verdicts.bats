@@ -79,7 +79,11 @@ pair() {
 }
 
 @test "quiet on purpose" {
-	pair quiet_shutdown 'truncated_by_us quiet fin open' 'truncated_by_us quiet fin open' truncated
+	local program
+	for program in quiet_shutdown quiet_shutdown_wr; do # without and with FIN before close
+		pair "$program" 'truncated_by_us quiet fin (open|unread)' 'truncated_by_us quiet fin (open|unread)' truncated
+		assert_equal "$(what_is_said reason action)" 'quiet none'
+	done
 }
 
 @test "reset on purpose" {
