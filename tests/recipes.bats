@@ -17,6 +17,11 @@ setup() {
 	wrapper=$PROJECT/scripts/closenotify
 }
 
+# Before needs_mount: a namespace that somebody else makes has one user.
+as_root() {
+	[ "$EUID" -eq 0 ] || skip 'only root can start services and become other users'
+}
+
 @test "systemd takes the drop-in, with the values as they were given" {
 	local units=$BATS_TEST_TMPDIR/units
 	mkdir -p "$units/example.service.d"
@@ -40,7 +45,7 @@ setup() {
 
 @test "/etc/ld.so.preload with a configuration: only what is named is repaired" {
 	local name
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	as_root
 	needs_mount
 	mkdir "$BATS_TEST_TMPDIR/etc"
 	cp -a /etc/. "$BATS_TEST_TMPDIR/etc"
@@ -144,6 +149,7 @@ hardening() {
 
 @test "systemd runs a unit with the drop-in under each hardening option" {
 	local units=$BATS_TEST_TMPDIR/out/units options wanted name before='' count=0 known=
+	as_root
 	needs_mount
 	"$PROJECT/tests/sysroot" add -q host systemd openssl
 	[ "$("$PROJECT/tests/sysroot" run host systemctl --version | awk '{ print $2; exit }')" -ge 248 ] || known=/NoExecPaths/d
@@ -191,6 +197,7 @@ told() {
 }
 
 @test "cron runs a program with the lines at the head of the table" {
+	as_root
 	needs_mount
 	"$PROJECT/tests/sysroot" add -q host cron openssl
 	start_judge --tls 1.2 --no-tickets --connections 2
@@ -211,6 +218,7 @@ told() {
 }
 
 @test "sudo drops LD_PRELOAD; behind it closenotify sets it for the other user" {
+	as_root
 	needs_mount
 	"$PROJECT/tests/sysroot" add -q host sudo openssl
 	start_judge --tls 1.2 --no-tickets --connections 2
@@ -247,6 +255,7 @@ bundle() {
 
 @test "containers: docker's arguments, an init container and its volume; an image of musl is left unharmed" {
 	local debian musl=$BATS_TEST_TMPDIR/musl client docker init preload page=$PROJECT/scripts/closenotify-recipes.7
+	as_root
 	needs_mount
 	"$PROJECT/tests/sysroot" add -q host crun openssl
 	"$PROJECT/tests/sysroot" add -q bullseye python3 libssl-dev
