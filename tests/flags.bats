@@ -210,7 +210,8 @@ conf() {
 	host
 	assert_equal "${stderr_lines[0]}" "closenotify: $CLOSENOTIFY_CONF:2: \u001b[2J\u00ff is no flag ($names); the line is left out"
 	hears truncated C
-	conf $(printf 'wrong%s ' {1..50}) # shellcheck disable=SC2046 # a line each
+	# shellcheck disable=SC2046 # a line each
+	conf $(printf 'wrong%s ' {1..50})
 	host
 	assert_equal "${#stderr_lines[@]}" 8
 	conf 'only alias' 'timeout_ms 9'
@@ -443,11 +444,11 @@ make_secure_client() {
 	! grep -qE '^NoNewPrivs:\s+1' /proc/self/status || skip 'no program gains rights by setuid here (no_new_privs)'
 	PUBLIC=$(mktemp -d) && chmod 755 "$PUBLIC"
 	findmnt -no OPTIONS -T "$PUBLIC" | grep -qw nosuid && skip "$PUBLIC is mounted nosuid"
-	cp "$SHIM" "$PUBLIC/libclosenotify.so"
+	install -m 755 "$SHIM" "$PUBLIC/libclosenotify.so" # readable, whoever made the build directory
 	cc -D_GNU_SOURCE -o "$PUBLIC/plain" "$PROJECT/tests/programs/plain_client.c" -Wl,--no-as-needed \
 		"$PUBLIC/libclosenotify.so" -lssl -lcrypto
-	cp "$PUBLIC/plain" "$PUBLIC/secure"
-	chmod 4755 "$PUBLIC/secure"
+	chmod 755 "$PUBLIC/plain"
+	install -m 4755 "$PUBLIC/plain" "$PUBLIC/secure"
 	mkdir "$PUBLIC/log" && chmod 777 "$PUBLIC/log"
 }
 

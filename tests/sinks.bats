@@ -148,7 +148,7 @@ in_public() {
 	chmod 755 "$PUBLIC"
 	mkdir "$DIR"
 	chown "$1" "$DIR"
-	cp "$SHIM" "$CLIENT" "$BATS_TEST_DIRNAME/clients/in_turn.py" "$PUBLIC"
+	install -m 755 "$SHIM" "$CLIENT" "$BATS_TEST_DIRNAME/clients/in_turn.py" "$PUBLIC"
 }
 
 # refused_at_start LOG WHY: it is not opened, which is told in one line, and the program goes its way.

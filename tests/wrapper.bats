@@ -601,7 +601,7 @@ checkout() { # DIRECTORY: a tree as after `make`
 	chmod 755 "$public"
 	program=$public/capable
 	cp "$(type -P true)" "$program"
-	cp "$stub" "$source_script" "$public"
+	install -m 755 "$stub" "$source_script" "$public"
 	export CLOSENOTIFY_LIBRARY=$public/stub.so
 	setcap cap_net_raw=ep "$program" || skip 'no file capabilities here'
 	silent "$program" # nothing changes for root
