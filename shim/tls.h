@@ -40,6 +40,7 @@ enum cn_outcome {
 struct cn_tls_state {
 	bool unsupported;    /* QUIC, DTLS, kTLS, asynchronous jobs, SSL_set_session(NULL) */
 	bool quic;           /* whose end is no close_notify */
+	bool keyless;        /* has forgotten how to encrypt: nobody can read its alert */
 	bool plain;          /* what it writes goes straight into a socket */
 	int fd;              /* that socket; -1: not known */
 	bool established;    /* handshake finished and none running */

@@ -307,8 +307,9 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	/* After SSL_set_session(NULL), which dig calls, OpenSSL up to 3.1 writes its alert unencrypted. SSL_set_session and
 	 * SSL_set_ssl_method also forget the handshake; the alert then has a wrong sequence number. From 3.2 on the record layer
 	 * keeps keys and numbers for itself. */
-	state->unsupported |= state->established && !o->SSL_is_quic &&
-			      (!o->SSL_get_session(session) || !o->SSL_get_finished(session, &finished, 0));
+	state->keyless = state->established && !o->SSL_is_quic &&
+			 (!o->SSL_get_session(session) || !o->SSL_get_finished(session, &finished, 0));
+	state->unsupported |= state->keyless;
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
 	state->received = shutdown & RECEIVED;

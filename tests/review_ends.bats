@@ -155,3 +155,16 @@ in_record() {
 		assert_equal "$(in_record verdict fault did)" 'ended none close_notify'
 	done
 }
+
+@test "session_taken: what OpenSSL before 3.2 writes without its SSL_SESSION is no goodbye to anybody" {
+	local tls mode what=ended
+	for tls in 1.2 1.3; do
+		play '' client "$tls" session_taken 1000 bye
+		[ "$(verdict_of "$RESULT")" = closed ] || what=not_covered
+		for mode in observe fix; do
+			rm -f "$LOG"
+			CLOSENOTIFY_MODE=$mode play "$SHIM" client "$tls" session_taken 1000 bye
+			assert_equal "$(in_record verdict fault)" "$what none"
+		done
+	done
+}
