@@ -309,7 +309,8 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
-	left = is_goodbye_left(conn, &socket, cause);
+	left = is_goodbye_left(conn, &socket, cause) &&
+	       !(cause == CN_CAUSE_EXIT && has_stream(number)); /* which may hold it, and is written out */
 	facts = gather(conn, fd, number, &socket, cause, thread_inside, status, left);
 	missing = held(conn, &socket, &facts); /* before our alert is counted */
 	/* What a buffer above the socket holds goes with the session. */

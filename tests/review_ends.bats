@@ -156,6 +156,17 @@ in_record() {
 	done
 }
 
+@test "a goodbye in memory that lies in a stdio stream at exit is sent once" {
+	local tls shim
+	JUDGE_ARGS=(--no-tickets)
+	for tls in 1.2 1.3; do
+		for shim in '' "$SHIM"; do
+			RUDE=$BUILD/tests play "$shim" client "$tls" party 5 memory - GBX0
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 5'
+		done
+	done
+}
+
 @test "session_taken: what OpenSSL before 3.2 writes without its SSL_SESSION is no goodbye to anybody" {
 	local tls mode what=ended
 	for tls in 1.2 1.3; do

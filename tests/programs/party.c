@@ -232,6 +232,17 @@ static void carry(int n)
 	send_all();
 }
 
+static void carry_by_stream(int n)
+{
+	char *bytes = NULL;
+	long length = BIO_get_mem_data(SSL_get_wbio(r.ssl), &bytes);
+	FILE *stream = length > 0 ? fdopen(r.fd, "w") : NULL;
+
+	(void)n;
+	if (stream)
+		fwrite(bytes, 1, (size_t)length, stream);
+}
+
 static void free_session(int n)
 {
 	(void)n;
@@ -293,6 +304,8 @@ static const struct deed deeds[] = {
 	{'S', 's', 0, say_goodbye, "SSL_shutdown"},
 	{'G', 's', 0, say_goodbye_to_nobody, "SSL_shutdown; what it has put into memory stays there"},
 	{'c', 's', 0, carry, "carry what is in memory to the socket"},
+	{'B', 's', 0, carry_by_stream,
+	 "write what is in memory to a stdio stream over the socket, whose buffer keeps it"},
 	{'F', 's', 0, free_session, "SSL_free"},
 	{'Q', 's', 1, set_quiet, "SSL_set_quiet_shutdown(N)"},
 	{'T', 's', 1, set_flags, "SSL_set_shutdown(N): 1 sent, 2 received"},
