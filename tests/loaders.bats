@@ -86,6 +86,7 @@ left_alone() {
 }
 
 @test "an exception leaves SSL_shutdown when the alert is out: no second one, no signal blocked, no descriptor left" {
+	JUDGE_ARGS=(--silent-end) # its answer may come after close(), and be reset, where the kernel grants no filter
 	left_alone 1.2 unwinds 1000 shutdown_thrown
 	left_alone 1.3 unwinds 1000 shutdown_thrown
 	assert_equal "$(verdict_of "$RESULT") $(field close_notify "$RESULT")" 'closed 1'
@@ -112,7 +113,8 @@ left_alone() {
 # masks LIBRARY: how often the program's thread asks for its signal mask, or sets it.
 masks() {
 	start_judge --tls 1.3 --no-tickets
-	strace -f -o "$BATS_TEST_TMPDIR/calls" -e trace=rt_sigprocmask -E LD_PRELOAD="$1" \
+	# no thread in the background, whose beginning asks too, where the kernel grants no filter
+	strace -f -o "$BATS_TEST_TMPDIR/calls" -e trace=rt_sigprocmask -E CLOSENOTIFY_LINGER_MS=0 -E LD_PRELOAD="$1" \
 		"$BUILD/tests/rude/free_then_close" "$JUDGE_PORT" 1.3 100 >&2
 	judge_result >&2
 	grep -c rt_sigprocmask "$BATS_TEST_TMPDIR/calls" || true
