@@ -600,7 +600,7 @@ checkout() { # DIRECTORY: a tree as after `make`
 	public=$(mktemp -d) # the directories of bats are closed to others
 	chmod 755 "$public"
 	program=$public/capable
-	cp "$(type -P true)" "$program"
+	install -m 755 "$(type -P true)" "$program"
 	install -m 755 "$stub" "$source_script" "$public"
 	export CLOSENOTIFY_LIBRARY=$public/stub.so
 	setcap cap_net_raw=ep "$program" || skip 'no file capabilities here'
