@@ -3,6 +3,8 @@
  * descriptor, for the call holds the socket; io_uring does the same. */
 #include "../rude/rude.h"
 
+#include <linux/filter.h>
+
 #define MUCH 300000
 
 static struct {
@@ -10,6 +12,22 @@ static struct {
 	char *bytes;
 	long length, put;
 } flight;
+
+/* From now on no acknowledgement is heard: what is sent stays under way, however long this thread has to wait for a processor. */
+static void hear_nothing(int fd)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = {.len = 1, .filter = &none};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)))
+		rude_fail("SO_ATTACH_FILTER");
+}
+
+static void hear_again(int fd)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int)))
+		rude_fail("SO_DETACH_FILTER");
+}
 
 static void *fly(void *unused)
 {
@@ -58,11 +76,13 @@ int main(int argc, char **argv)
 	rude_flushed(r.fd); /* what is under way from now on is the thread's */
 	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	flight.fd = r.fd;
+	hear_nothing(r.fd);
 	flight.length = BIO_get_mem_data(out, &flight.bytes);
 	if (pthread_create(&thread, NULL, fly, NULL))
 		rude_fail("pthread_create");
 	while (!under_way)
 		ioctl(r.fd, SIOCOUTQ, &under_way);
+	hear_again(r.fd);
 	TELL(close(r.fd));
 	pthread_join(thread, NULL);
 	printf("%s was sent\n", flight.put == flight.length ? "all" : "not all");
