@@ -289,6 +289,9 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	int copy, number = fd;
 	bool late, left;
 
+	if (conn->tls && conn->tls->ops->may_unload && atomic_load(&conn->session) &&
+	    !cn_tls_is_loaded(conn->tls))
+		cn_conn_session_gone(conn); /* never freed, and nobody's any more */
 	if (!may_end(conn) && !conn->label) {
 		leave_alone(conn, cause, last);
 		return;

@@ -722,6 +722,7 @@ int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int 
 /* --- one loaded libgnutls --- */
 
 static const struct cn_tls_ops ops = {
+	.may_unload = true,
 	.frees = "gnutls_deinit",
 	.descriptors = descriptors,
 	.look = look,

@@ -55,6 +55,53 @@ TRUNCATED='truncated 100 0'
 	assert_equal "$(LD_PRELOAD=$SHIM "$RUDE/gnutls_unloaded")" 'done'
 }
 
+@test "a session that was never freed, and its libgnutls unloaded: close() does not call it" {
+	local dir=$BATS_TEST_TMPDIR preload
+	gcc -shared -fPIC -xc - -o "$dir/plugin.so" -lgnutls <<-'END'
+		#include <gnutls/gnutls.h>
+		void *begin(void *fd) {
+			gnutls_session_t session;
+			gnutls_certificate_credentials_t trust;
+			gnutls_init(&session, GNUTLS_CLIENT);
+			gnutls_certificate_allocate_credentials(&trust);
+			gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, trust);
+			gnutls_set_default_priority(session);
+			gnutls_transport_set_int(session, *(int *)fd);
+			return gnutls_handshake(session) ? NULL : fd;
+		}
+	END
+	gcc -xc - -o "$dir/host" -lpthread -ldl <<-'END'
+		#include <arpa/inet.h>
+		#include <dlfcn.h>
+		#include <pthread.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		int main(int argc, char **argv) {
+			struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[argc - 1]))};
+			int fd = socket(AF_INET, SOCK_STREAM, 0);
+			void *plugin = dlopen(argv[1], RTLD_NOW), *met = NULL;
+			pthread_t thread;
+			to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+			if (!plugin || connect(fd, (struct sockaddr *)&to, sizeof(to)))
+				return 99;
+			/* libgnutls stays while a thread lives that has used it */
+			pthread_create(&thread, NULL, (void *(*)(void *))dlsym(plugin, "begin"), &fd);
+			pthread_join(thread, &met);
+			dlclose(plugin);
+			printf("%d %d\n", met == &fd, close(fd));
+			return 0;
+		}
+	END
+	for preload in '' "$SHIM"; do
+		start_judge --tls 1.3 --connections 1
+		LD_PRELOAD=$preload run "$dir/host" "$dir/plugin.so" "$JUDGE_PORT"
+		assert_success
+		assert_output '1 0'
+		assert_equal "$(verdict_of "$(judge_result)")" truncated
+	done
+}
+
 # What --deep asks for. An older loader has no auditing of what it binds at once, and crashes in dlmopen() beside any.
 has_deep_mode() {
 	printf '%s\n' 2.35 "$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" | sort -CV
