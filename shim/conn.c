@@ -17,7 +17,8 @@
 #define PAUSE_NS 100000
 #define PAUSES   10000 /* a second */
 
-#define CONN_CHUNK  512
+#define CONN_CHUNK  CN_CONN_CHUNK
+#define CHUNK_BYTES (CONN_CHUNK * (sizeof(struct cn_conn) + sizeof(struct cn_carried)))
 #define CONN_CHUNKS 2048 /* a million connections; beyond that, new ones are left alone */
 
 /* Before all else that is large, so that its first chunks share the page of the small variables. */
@@ -84,11 +85,11 @@ static struct cn_conn *take_new(void)
 	}
 	slot = &conn_chunks[(index - 1) / CONN_CHUNK];
 	if (!atomic_load(slot)) {
-		chunk = cn_map(CONN_CHUNK * sizeof(*chunk));
+		chunk = cn_map(CHUNK_BYTES);
 		if (!chunk || (cn_config.log != CN_LOG_NONE && !add_labels(chunk)))
 			return NULL; /* this number stays unused */
 		if (!atomic_compare_exchange_strong(slot, &none, chunk))
-			munmap(chunk, CONN_CHUNK * sizeof(*chunk));
+			munmap(chunk, CHUNK_BYTES);
 	}
 	conn_number(index)->index = index;
 	return conn_number(index);
@@ -243,9 +244,9 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	conn->fd = conn->read_fd = -1;
 	atomic_store(&conn->closed_before, -1);
 	cn_conn_unwatch_made(conn);
-	conn->rest_length = conn->made = 0;
+	conn->rest_length = 0;
 	conn->said_too_late = false;
-	conn->handed = conn->produced = conn->goodbye = 0;
+	conn->goodbye = 0;
 	share = atomic_exchange(&conn->share, NULL);
 	if (share)
 		cn_share_leave(share);
@@ -296,8 +297,10 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 
 void cn_conn_watch_made(struct cn_conn *conn)
 {
-	conn->made_early = false;
-	conn->made_at = conn->handed + conn->produced - conn->made;
+	struct cn_carried *carried = cn_carried(conn);
+
+	carried->made_early = false;
+	carried->made_at = carried->handed + carried->produced - carried->made;
 	if (!atomic_exchange(&conn->made_watched, true))
 		cn_seek_begins();
 }

@@ -78,13 +78,9 @@ struct cn_conn {
 	uint32_t process;               /* cn_process() of the one that speaks TLS on it */
 	uint32_t raw_forks;             /* cn_raw_forks() when it was bound */
 	struct cn_share *_Atomic share; /* NULL unless it has lived through a fork */
-	uint64_t
-		handed; /* CN_MATCHED: bytes given to the socket that the session did not make: plain text before it, our alert */
-	uint64_t produced;   /* CN_MATCHED: ciphertext that the session has made, as last seen */
-	const void *counter; /* CN_MATCHED: what has counted it, as in struct cn_tls_state */
-	uint64_t goodbye;    /* bytes given to the socket, goodbye included, if all before the goodbye was
+	uint64_t goodbye; /* bytes given to the socket, goodbye included, if all before the goodbye was
 			     acknowledged by then; else 0 */
-	int fd, read_fd;     /* the descriptors the session writes to and reads from; -1: none */
+	int fd, read_fd;  /* the descriptors the session writes to and reads from; -1: none */
 	_Atomic uint32_t descriptors;  /* how many descriptors of this process are known to be this socket */
 	_Atomic uint32_t session_refs; /* SSL_up_ref and the like, beyond the first */
 	_Atomic uint32_t next_free;
@@ -94,15 +90,35 @@ struct cn_conn {
 	unsigned char *rest; /* of our alert, when the socket could not take it all: CN_REST_MOST bytes, NULL
 				if never */
 	uint32_t rest_length;
+	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
+	bool said_too_late;  /* the program has sent close_notify after an error or an end that allows none */
+	_Atomic bool made_watched; /* writes are looked at because of cn_carried(conn)->goodbye_made */
+};
+
+_Static_assert(sizeof(struct cn_conn) <= 124, "with its number in the table, 128 bytes for each connection");
+
+/* Of a session that does not write to its socket itself; set from CN_SEEKING on. */
+struct cn_carried {
+	uint64_t
+		handed; /* CN_MATCHED: bytes given to the socket that the session did not make: plain text before it, our alert */
+	uint64_t produced;   /* CN_MATCHED: ciphertext that the session has made, as last seen */
+	const void *counter; /* CN_MATCHED: what has counted it, as in struct cn_tls_state */
 	unsigned char goodbye_made
 		[CN_GOODBYE_MOST]; /* the program's, made into memory: it has to carry it to the socket */
 	uint32_t made;             /* its length; 0: none */
-	_Atomic bool made_watched; /* writes are looked at because of it */
 	bool made_early; /* it was about to be sent before what belongs before it, and stays here until then */
-	uint64_t made_at;    /* where it belongs: after so many bytes, as cn_socket_handed() counts */
-	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
-	bool said_too_late;  /* the program has sent close_notify after an error or an end that allows none */
+	uint64_t made_at; /* where it belongs: after so many bytes, as cn_socket_handed() counts */
 };
+
+#define CN_CONN_CHUNK 512
+
+/* It stands behind the chunk of connections, so one that writes to its socket itself has no memory for it. Any thread. */
+static inline struct cn_carried *cn_carried(const struct cn_conn *conn)
+{
+	uint32_t place = (conn->index - 1) % CN_CONN_CHUNK;
+
+	return (struct cn_carried *)((uintptr_t)(conn - place) + CN_CONN_CHUNK * sizeof(*conn)) + place;
+}
 
 /* --- descriptors: two levels, so that an untracked close is a load and a branch and costs no memory --- */
 
@@ -159,7 +175,7 @@ struct cn_conn *cn_conn_adopt(int fd, uint64_t cookie, struct cn_tls *tls, void 
 /* Ties it to its sockets (-1: none). What stood there before is told that its descriptor is gone. */
 void cn_conn_bind(struct cn_conn *conn, int fd, int read_fd, uint64_t cookie);
 
-/* Between the two, writes are looked at because of goodbye_made. False: they were not, or another thread was quicker. */
+/* Between the two, writes are looked at because of the goodbye made. False: they were not, or another thread was quicker. */
 void cn_conn_watch_made(struct cn_conn *conn);
 bool cn_conn_unwatch_made(struct cn_conn *conn);
 

@@ -44,12 +44,12 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 
 	if (session && !thread_inside) {
 		conn->tls->ops->look(conn->tls, session, &state);
-		if (cn_conn_has(conn, CN_MATCHED) && state.counter != conn->counter)
-			state.unsupported = true;       /* by another BIO, which counts from 0 */
-		else if (cn_conn_has(conn, CN_MATCHED)) /* what comes after the goodbye is nobody's loss */
-			conn->produced = cn_conn_has(conn, CN_SAID) ? conn->produced : state.produced;
-		else
+		if (!cn_conn_has(conn, CN_MATCHED))
 			state.unsupported |= !state.plain || (!cn_follow(conn, state.fd) && conn->fd >= 0);
+		else if (state.counter != cn_carried(conn)->counter)
+			state.unsupported = true;     /* by another BIO, which counts from 0 */
+		else if (!cn_conn_has(conn, CN_SAID)) /* what comes after the goodbye is nobody's loss */
+			cn_carried(conn)->produced = state.produced;
 		/* SSL_set_shutdown(SENT | RECEIVED) by hand asks for the same as a quiet shutdown. SENT alone only keeps the
 		 * session resumable (CPython). */
 		state.quiet |= state.sent && state.received &&
@@ -64,9 +64,11 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 }
 
 /* Bytes that the kernel was given, less those that the session made. Below 0: the program still holds the difference. */
-static int64_t surplus_of(const struct cn_conn *conn, const struct cn_socket *socket)
+static inline int64_t surplus_of(const struct cn_conn *conn, const struct cn_socket *socket)
 {
-	return cn_conn_has(conn, CN_MATCHED) ? (int64_t)(socket->handed - conn->handed - conn->produced) : 0;
+	if (!cn_conn_has(conn, CN_MATCHED))
+		return 0;
+	return (int64_t)(socket->handed - cn_carried(conn)->handed - cn_carried(conn)->produced);
 }
 
 /* For the record: bytes of ciphertext that the program still has; -1: some, but not known how many. */
@@ -125,22 +127,23 @@ static bool is_shared(const struct cn_conn *conn, int fd, int number, const stru
 
 void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before)
 {
+	struct cn_carried *carried = cn_carried(conn);
 	struct cn_tls_state after;
 
-	conn->produced = produced;
+	carried->produced = produced;
 	if (before->open && !surplus_of(conn, before))
-		conn->made = (uint32_t)conn->tls->ops->made_since(conn->tls, session, produced,
-								  conn->goodbye_made, CN_GOODBYE_MOST);
+		carried->made = (uint32_t)conn->tls->ops->made_since(conn->tls, session, produced,
+								     carried->goodbye_made, CN_GOODBYE_MOST);
 	conn->tls->ops->look(conn->tls, session, &after);
-	conn->produced = after.produced;
+	carried->produced = after.produced;
 }
 
 /* The program has called SSL_shutdown over memory and did not carry the alert to the socket (Qt 6.11 on close). Nothing else is
  * missing there. At SSL_free the alert may still be on its way. */
-static bool is_goodbye_left(const struct cn_conn *conn, const struct cn_socket *socket, enum cn_cause cause)
+static bool is_goodbye_left(const struct cn_conn *conn, int64_t surplus, enum cn_cause cause)
 {
-	return conn->made && cause != CN_CAUSE_FREE && cause != CN_CAUSE_CLEAR &&
-	       surplus_of(conn, socket) == -(int64_t)conn->made;
+	return surplus < 0 && surplus == -(int64_t)cn_carried(conn)->made && cause != CN_CAUSE_FREE &&
+	       cause != CN_CAUSE_CLEAR;
 }
 
 /* `number`: the program's own, where fd is a copy. `left`: is_goodbye_left(). */
@@ -312,7 +315,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
-	left = is_goodbye_left(conn, &socket, cause) &&
+	left = is_goodbye_left(conn, surplus_of(conn, &socket), cause) &&
 	       !(cause == CN_CAUSE_EXIT && has_stream(number)); /* which may hold it, and is written out */
 	facts = gather(conn, fd, number, &socket, cause, thread_inside, status, left);
 	missing = held(conn, &socket, &facts); /* before our alert is counted */
@@ -329,7 +332,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	}
 	/* The missing bytes may be in another thread's send() or in io_uring. Both hold the socket, so the kernel sends FIN when
 	 * they are done. A half-close now would come before them. */
-	if (surplus_of(conn, &socket) < 0)
+	if (missing > 0)
 		plan.half_close = false;
 	CN_PROBE_DECISION(conn->cookie, fd, cn_cause_word(cause), cn_reason_word(plan.reason),
 			  (plan.alert ? 1 : 0) | (plan.half_close ? 2 : 0) | (plan.drain ? 4 : 0));
@@ -353,7 +356,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		forget_goodbye(conn);
 	if (copy >= 0)
 		cn_copy_over(copy);
-	if (last)
+	if (last && conn->made_watched)
 		cn_conn_unwatch_made(conn);
 	if (last)
 		cn_event_end(conn, &(struct cn_end){.cause = cause,
@@ -516,14 +519,15 @@ struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp)
 
 static bool is_goodbye_made(const struct cn_conn *conn, const struct iovec *parts, size_t count)
 {
+	const struct cn_carried *carried = cn_carried(conn);
 	size_t at = 0;
 
 	for (size_t i = 0; i < count; at += parts[i++].iov_len) {
-		if (parts[i].iov_len > conn->made - at ||
-		    memcmp(conn->goodbye_made + at, parts[i].iov_base, parts[i].iov_len) != 0)
+		if (parts[i].iov_len > carried->made - at ||
+		    memcmp(carried->goodbye_made + at, parts[i].iov_base, parts[i].iov_len) != 0)
 			return false;
 	}
-	return at == conn->made;
+	return at == carried->made;
 }
 
 /* How much was written beyond the place of the goodbye; negative: less. False: there is none on its way. */
@@ -531,10 +535,10 @@ static bool beyond_goodbye(const struct cn_conn *conn, int fd, int64_t *beyond)
 {
 	uint64_t handed;
 
-	if (!conn || !conn->made_watched || !conn->made || conn->process != cn_process() ||
+	if (!conn || !conn->made_watched || !cn_carried(conn)->made || conn->process != cn_process() ||
 	    !cn_process_is_real() || !cn_socket_is(fd, conn->cookie) || !cn_socket_handed(fd, &handed))
 		return false;
-	*beyond = (int64_t)(handed - conn->made_at);
+	*beyond = (int64_t)(handed - cn_carried(conn)->made_at);
 	return true;
 }
 
@@ -546,7 +550,7 @@ bool cn_goodbye_is_early(int fd, const struct iovec *parts, size_t count)
 	if (cn_config.mode != CN_MODE_FIX || !beyond_goodbye(conn, fd, &beyond) || beyond >= 0 ||
 	    !is_goodbye_made(conn, parts, count))
 		return false;
-	return conn->made_early = true;
+	return cn_carried(conn)->made_early = true;
 }
 
 void cn_goodbye_may_follow(int fd)
@@ -556,8 +560,8 @@ void cn_goodbye_may_follow(int fd)
 
 	if (!beyond_goodbye(conn, fd, &beyond))
 		return;
-	if (beyond == 0 && conn->made_early && cn_conn_unwatch_made(conn))
+	if (beyond == 0 && cn_carried(conn)->made_early && cn_conn_unwatch_made(conn))
 		cn_send_made(conn, fd, false);
 	else if (beyond > 0 && cn_conn_unwatch_made(conn))
-		conn->made = 0;
+		cn_carried(conn)->made = 0;
 }

@@ -47,6 +47,13 @@ static void keep_rest(struct cn_conn *conn, const unsigned char *bytes, size_t l
 	conn->rest_length = (uint32_t)length;
 }
 
+/* Bytes of ours for the socket, which the session does not count. */
+static void count(struct cn_conn *conn, int64_t bytes)
+{
+	if (cn_conn_has(conn, CN_MATCHED))
+		cn_carried(conn)->handed += (uint64_t)bytes;
+}
+
 static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, bool fin_follows,
 		       const struct cn_socket *before)
 {
@@ -57,7 +64,7 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, 
 	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed))
 		return false;
 	sent = deliver(fd, sealed.bytes, sealed.length, fin_follows);
-	conn->handed += sent; /* the session does not count it */
+	count(conn, (int64_t)sent);
 	if (sent < sealed.length && !cn_socket_over(errno))
 		keep_rest(conn, sealed.bytes + sent, sealed.length - sent);
 	if (sent == sealed.length || conn->rest_length)
@@ -71,15 +78,16 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, 
 /* The session has counted it already. */
 bool cn_send_made(struct cn_conn *conn, int fd, bool fin_follows)
 {
-	size_t length = conn->made, sent = deliver(fd, conn->goodbye_made, length, fin_follows);
+	struct cn_carried *carried = cn_carried(conn);
+	size_t length = carried->made, sent = deliver(fd, carried->goodbye_made, length, fin_follows);
 
 	cn_conn_note(conn, CN_TRIED);
 	atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SAID);
 	cn_conn_unwatch_made(conn);
-	conn->made = 0;
+	carried->made = 0;
 	if (sent < length && !cn_socket_over(errno))
-		keep_rest(conn, conn->goodbye_made + sent, length - sent);
-	conn->handed -= conn->rest_length; /* until send_rest adds it */
+		keep_rest(conn, carried->goodbye_made + sent, length - sent);
+	count(conn, -(int64_t)conn->rest_length); /* until send_rest adds it */
 	if (sent == length || conn->rest_length)
 		cn_conn_note(conn, CN_SAID_BY_SHIM);
 	return sent == length;
@@ -89,7 +97,7 @@ static void send_rest(struct cn_conn *conn, int fd)
 {
 	size_t sent = deliver(fd, conn->rest, conn->rest_length, true);
 
-	conn->handed += sent;
+	count(conn, (int64_t)sent);
 	conn->rest_length -= (uint32_t)sent;
 	if (conn->rest_length && cn_socket_over(errno))
 		conn->rest_length = 0;
@@ -128,7 +136,8 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 {
 	struct cn_farewell done = {0};
 
-	if (plan->alert && conn->made && cn_conn_has(conn, CN_ALERT_PENDING))
+	if (plan->alert && cn_conn_has(conn, CN_MATCHED) && cn_carried(conn)->made &&
+	    cn_conn_has(conn, CN_ALERT_PENDING))
 		done.alert_sent = cn_send_made(conn, fd, fin_follows);
 	else if (plan->alert)
 		done.alert_sent = send_alert(conn, fd,

@@ -242,7 +242,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	if (!gone)
 		note_shutdown(conn, ssl, ret, &before);
 	if (ret >= 0 && !before.sent && cn_conn_has(conn, CN_SAID) && cn_conn_has(conn, CN_MATCHED) &&
-	    before.counter == conn->counter)
+	    before.counter == cn_carried(conn)->counter)
 		cn_goodbye_made(conn, ssl, before.produced, &socket);
 	cn_guard_leave(guard);
 	return ret;

@@ -17,7 +17,7 @@ static void seek_socket(struct cn_conn *conn, void *session)
 	conn->tls->ops->look(conn->tls, session, &state);
 	if (state.plain || state.unsupported || state.established)
 		return;
-	conn->produced = state.produced;
+	*cn_carried(conn) = (struct cn_carried){.produced = state.produced};
 	cn_conn_note(conn, CN_SEEKING);
 	cn_seek_begins();
 }
@@ -32,7 +32,7 @@ static void found_socket(struct cn_conn *conn, void *session)
 		cn_end_replaced(carrier.fd, conn);
 		cn_conn_bind(conn, carrier.fd, carrier.fd, carrier.cookie);
 		cn_event_label(conn, carrier.fd);
-		conn->handed = carrier.handed - conn->produced;
+		cn_carried(conn)->handed = carrier.handed - cn_carried(conn)->produced;
 		cn_conn_note(conn, CN_MATCHED);
 		if (cn_config.wine)
 			cn_share_held_by_server(carrier.fd); /* to know it when it has closed this one */
@@ -221,11 +221,13 @@ static void note_established(struct cn_conn *conn, void *session, int ret, bool 
 		cn_conn_note(conn, CN_ESTABLISHED);
 		if (cn_conn_has(conn, CN_EARLY) && !conn->tls->ops->early_refused(conn->tls, session))
 			atomic_fetch_and(&conn->facts, ~(uint32_t)CN_EARLY);
-		conn->counter = state.counter;
-		if (cn_conn_has(conn, CN_SEEKING))
+		if (cn_conn_has(conn, CN_SEEKING)) {
+			cn_carried(conn)->counter = state.counter;
 			found_socket(conn, session);
-		else if (conn->fd < 0) /* BIO_s_connect opens its socket late; or another session had it */
+		} else if (conn->fd <
+			   0) { /* BIO_s_connect opens its socket late; or another session had it */
 			bind_session(conn, session);
+		}
 		cn_event_established(conn, &state);
 		cn_event_moved(conn, "handshake", ret, NULL, 0);
 	} else if (wrote && conn->tls->ops->early_refused) {

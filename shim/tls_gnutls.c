@@ -242,14 +242,14 @@ static ssize_t all_of(const struct iovec *parts, int count)
 
 static void keep(struct cn_gnutls *g, const void *bytes, size_t length)
 {
-	struct cn_conn *conn = g->conn;
+	struct cn_carried *carried = cn_carried(g->conn);
 
-	if (length > CN_GOODBYE_MOST - conn->made) {
+	if (length > CN_GOODBYE_MOST - carried->made) {
 		g->keeps = false;
 		return;
 	}
-	memcpy(conn->goodbye_made + conn->made, bytes, length);
-	conn->made += (uint32_t)length;
+	memcpy(carried->goodbye_made + carried->made, bytes, length);
+	carried->made += (uint32_t)length;
 }
 
 /* The program's push function has taken so much. */
@@ -266,21 +266,21 @@ static void taken(struct cn_gnutls *g, const struct iovec *parts, size_t length)
 
 void cn_gnutls_keep_begin(struct cn_gnutls *g)
 {
-	g->conn->made = 0;
+	cn_carried(g->conn)->made = 0;
 	g->keeps = true;
 }
 
 void cn_gnutls_keep_over(struct cn_gnutls *g, bool said)
 {
-	struct cn_conn *conn = g->conn;
+	struct cn_carried *carried = cn_carried(g->conn);
 
 	if (!said || !g->keeps)
-		conn->made = 0;
+		carried->made = 0;
 	g->keeps = false;
-	if (!conn->made)
+	if (!carried->made)
 		return;
-	conn->produced = atomic_load(&g->pushed);
-	cn_conn_watch_made(conn);
+	carried->produced = atomic_load(&g->pushed);
+	cn_conn_watch_made(g->conn);
 }
 
 /* Calls the program's push function and counts what it took. One without a vector gets the parts one by one, as from the library. */
