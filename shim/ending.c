@@ -277,8 +277,8 @@ static void leave_alone(struct cn_conn *conn, enum cn_cause cause, bool last)
 }
 
 /* What the end of a descriptor, a session and the process have in common. The caller holds the connection, and has claimed it unless
- * a thread is inside. */
-static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
+ * a thread is inside. False: the socket has no connection any more, so a shutdown() will fail. */
+static bool end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_inside, int status, bool last)
 {
 	const struct cn_rules rules = {.quiet_override = cn_config.quiet_override,
 				       .exit_always = cn_config.exit_always};
@@ -297,11 +297,11 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		cn_conn_session_gone(conn); /* never freed, and nobody's any more */
 	if (!may_end(conn) && !conn->label) {
 		leave_alone(conn, cause, last);
-		return;
+		return true;
 	}
 	if (!last && nothing_left(conn, cause)) {
 		ask_session(conn, thread_inside); /* for what it notes */
-		return;
+		return true;
 	}
 	copy = fd >= 0 ? hold_socket(conn, cause) : -1;
 	if (copy >= 0)
@@ -365,6 +365,7 @@ static void end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 						    .facts = facts,
 						    .socket = socket,
 						    .held = missing});
+	return !socket.reset;
 }
 
 enum cn_cause cn_end_of_half(int fd, int how)
@@ -417,8 +418,7 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 	if (cn_conn_at(fd) == conn) {
 		bool last = closes && atomic_load(&conn->descriptors) == 1;
 
-		end(conn, fd, cause, !claimed, 0, last);
-		if (!closes)
+		if (end(conn, fd, cause, !claimed, 0, last) && !closes)
 			cn_conn_note(conn, CN_FIN_SENT | (cause == CN_CAUSE_SHUTDOWN_BOTH ? CN_RESET_IN_DOUBT
 											  : 0U));
 		if (last && claimed && (share = atomic_exchange(&conn->share, NULL)))

@@ -111,6 +111,12 @@ in_record() {
 	done
 }
 
+@test "a shutdown() that comes after the peer's reset has sent no FIN, and does not put the reset in doubt" {
+	JUDGE_ARGS=(--send 100 --first close_notify_rst)
+	RUDE=$BUILD/tests CLOSENOTIFY_MODE=observe play "$SHIM" client 1.2 plain_client 5 i1eRSC
+	assert_equal "$(field close_notify_sent "$RESULT") $(in_record verdict our_end peer_end)" 'true unknown reset reset'
+}
+
 @test "what a session makes after its goodbye and does not send is nobody's loss" {
 	local style
 	for style in pair memory custom; do
