@@ -83,22 +83,27 @@ refute_closed() {
 }
 
 @test "close: every byte, then the goodbye" {
+	needs_filter
 	sizes close
 }
 
 @test "SSL_free, close: every byte, then the goodbye" {
+	needs_filter
 	sizes free_close
 }
 
 @test "SSL_shutdown, close: a proper end is not lost to RST" {
+	needs_filter
 	sizes shutdown_close
 }
 
 @test "shutdown(SHUT_WR), close: every byte, then the goodbye" {
+	needs_filter
 	sizes shut_wr_close
 }
 
 @test "SSL_free, shutdown(SHUT_RDWR), close: every byte, then the goodbye" {
+	needs_filter
 	sizes free_shut_rdwr_close
 }
 
@@ -107,6 +112,7 @@ refute_closed() {
 }
 
 @test "_exit 0: every byte, then the goodbye" {
+	needs_filter
 	sizes _exit
 }
 
@@ -162,6 +168,7 @@ assert_output_has() {
 }
 
 @test "no SIGIO comes from a socket that lingers" {
+	needs_filter
 	meanwhile sigio --send 50000000
 }
 
@@ -191,6 +198,7 @@ kernel_has() {
 }
 
 @test "fork, and the child closes a connection too" {
+	needs_filter
 	kernel_has fork_lingers --connections 2
 }
 
@@ -199,6 +207,7 @@ kernel_has() {
 }
 
 @test "in a thread with a stack of 32 KB" {
+	needs_filter
 	kernel_has small_stack
 	assert_output_has 'below the stack: as before'
 }
@@ -235,6 +244,7 @@ kernel_has() {
 }
 
 @test "eight threads close at once: nobody's socket is lost" {
+	needs_filter
 	local round
 	JUDGE_ARGS=(--connections 8 --read-pause-ms 1 --rcvbuf 4096)
 	play '' 1.3 close_together 100000 8
@@ -246,6 +256,7 @@ kernel_has() {
 }
 
 @test "two thousand sockets at once: no thread, no descriptor" {
+	needs_filter
 	JUDGE_ARGS=(--connections 2000 --rcvbuf 4096 --read-pause-ms 20 --timeout-ms 600000)
 	ulimit -n 4096 || skip 'not so many descriptors here'
 	play "$SHIM" 1.3 many_linger 40000 2000
@@ -309,18 +320,21 @@ gone() {
 }
 
 @test "close, then SIGKILL" {
+	needs_filter
 	FAMILY=()
 	gone 137 1.3 close killed
 	gone 137 1.2 close killed
 }
 
 @test "close, then exec" {
+	needs_filter
 	FAMILY=()
 	gone 0 1.3 close exec
 	gone 0 1.2 free+close exec
 }
 
 @test "close, then exit; and exit without close" {
+	needs_filter
 	FAMILY=()
 	gone 0 1.3 close exits
 	gone 0 1.3 leave exits
@@ -328,6 +342,7 @@ gone() {
 }
 
 @test "over IPv6: close, then SIGKILL, exec or exit" {
+	needs_filter
 	needs_ipv6
 	FAMILY=(ipv6)
 	gone 137 1.3 free+close killed
@@ -336,16 +351,19 @@ gone() {
 }
 
 @test "exit, and a crash in an atexit handler from before TLS" {
+	needs_filter
 	FAMILY=()
 	gone 139 1.3 leave crashes
 }
 
 @test "SSL_shutdown, then close: the program's own goodbye arrives, though it is killed" {
+	needs_filter
 	FAMILY=()
 	gone 137 1.3 say+close killed
 }
 
 @test "shutdown(SHUT_RDWR) before SSL_free, after it, and after SSL_shutdown" {
+	needs_filter
 	local gone
 	FAMILY=()
 	for gone in exits killed; do
@@ -375,6 +393,7 @@ waits() {
 }
 
 @test "neither close nor exit waits for a peer that never reads, whatever is denied to the program" {
+	needs_filter
 	local refused order
 	for refused in nothing no_unix no_threads no_close_range no_pidfd; do
 		for order in close leave free say+close free+shut_rdwr+close; do
@@ -391,6 +410,7 @@ told() {
 }
 
 @test "a kernel that refuses the filter: no wait, what lives on delivers in the background, what does not says so" {
+	needs_filter
 	local LOG=$BATS_TEST_TMPDIR/log
 	export CLOSENOTIFY_LOG=json:$LOG
 	FAMILY=()
@@ -431,6 +451,7 @@ filters() {
 }
 
 @test "a filter is set only where the program was the last to hold the socket, and bytes were at risk" {
+	needs_filter
 	local program
 	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000 --no-tickets)
 	assert_equal "$(filters "$RUDE/close_only" 20000)" 1
@@ -443,6 +464,7 @@ filters() {
 }
 
 @test "CLOSENOTIFY_TIMEOUT_MS bounds what the kernel delivers as well" {
+	needs_filter
 	JUDGE_ARGS=(--never-read --rcvbuf 4096 --timeout-ms 60000)
 	start_judge --tls 1.3 "${JUDGE_ARGS[@]}"
 	run strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=setsockopt -E LD_PRELOAD="$SHIM" -E CLOSENOTIFY_TIMEOUT_MS=1234 \
@@ -551,6 +573,7 @@ after() {
 # --- what did not fit ---
 
 @test "a record that is half out when the program closes is completed, and a goodbye follows" {
+	needs_filter
 	local tls size taken
 	JUDGE_ARGS=(--read-pause-ms 20 --rcvbuf 4096)
 	for tls in 1.2 1.3; do
@@ -565,6 +588,7 @@ after() {
 }
 
 @test "an unfinished write of more than a record stays visibly truncated, without a forged byte" {
+	needs_filter
 	local tls size got
 	JUDGE_ARGS=(--read-pause-ms 20 --rcvbuf 4096)
 	for tls in 1.2 1.3; do
@@ -579,6 +603,7 @@ after() {
 }
 
 @test "a send buffer that can't be widened: what does not fit of the goodbye follows when the peer has read" {
+	needs_filter
 	local tls how
 	JUDGE_ARGS=(--read-pause-ms 1)
 	for tls in 1.2 1.3; do
