@@ -193,13 +193,27 @@ wait_for() {
 	done
 }
 
-# watched COMMAND...: as program, and what its processes say on sockets is in $WORK/trace.
+# watched COMMAND...: as program, and what its processes accept and say on sockets, and their threads, are in $WORK/trace.
 watched() {
 	local with=()
 	[ "$WITH" = without ] || with=(--env "LD_PRELOAD=$SHIM")
 	exec strace -D -qq -f --seccomp-bpf -yy -o trace -e signal=none \
-		-e trace=sendto,sendmsg,sendmmsg,write,writev,sendfile,shutdown,exit_group \
+		-e trace=sendto,sendmsg,sendmmsg,write,writev,sendfile,shutdown,accept,accept4,clone,clone3,exit_group \
 		"$PROJECT/tests/sysroot" run "${with[@]}" host -- "$@"
+}
+
+# speakers TRACE: who spoke on which accepted connection, or half-closed it. A client's port may be taken again, so each
+# accept() on it counts anew; and a thread is its process.
+speakers() {
+	awk -v accepted="TCP:\\[127\\.0\\.0\\.1:$PORT->[0-9.:]+\\]" '
+		FNR == NR && /clone/ { if (!/resumed>/) makes[$1] = /CLONE_THREAD/ }
+		FNR == NR && /clone/ && makes[$1] && $(NF - 1) == "=" && $NF > 0 { process[$NF] = $1 in process ? process[$1] : $1 }
+		FNR == NR || !match($0, accepted) { next }
+		{ connection = substr($0, RSTART, RLENGTH); sub(/^[^>]*>/, "", connection); sub(/\]$/, "", connection) }
+		$2 ~ /^accept/ || $3 ~ /^accept/ { times[connection]++; next }
+		$2 ~ "^[a-z]+\\([0-9]+<" accepted {
+			print connection "/" times[connection] + 0, ($1 in process ? process[$1] : $1)
+		}' "$1" "$1" | sort -u
 }
 
 # each_spoken_by_one COUNT: on each of at least so many accepted connections one process spoke or half-closed, never
@@ -207,8 +221,7 @@ watched() {
 each_spoken_by_one() {
 	local speakers
 	until grep -qE "^$SERVER +exit_group" "$WORK/trace"; do a_moment; done
-	speakers=$(sed -nE "s/^([0-9]+) +[a-z]+\([0-9]+<TCP:\[127\.0\.0\.1:$PORT->([0-9.:]+)\]>.*/\2 \1/p" \
-		"$WORK/trace" | sort -u)
+	speakers=$(speakers "$WORK/trace")
 	assert [ "$(wc -l <<<"$speakers")" -ge "$1" ]
 	assert_equal "$(cut -d' ' -f1 <<<"$speakers" | uniq -d)" ''
 	refute_regex "$speakers" " $SERVER( |\$)"
