@@ -3,21 +3,25 @@
 #include "farewell.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define AN_ALERT 128    /* bytes, of most */
 #define WMEM_MAX 212992 /* the kernel's default for net.core.wmem_max */
 
-/* A full send buffer can often be widened by the few bytes of an alert. SO_SNDBUF must not make a buffer smaller that was given
- * under a larger limit, so this goes up to the usual wmem_max only. */
+/* A full send buffer can often be widened by the few bytes of an alert. It may hold more than its size: the kernel fills a segment
+ * that is begun, of 64 KB at most. SO_SNDBUF must not make a buffer smaller that was given under a larger limit, so this goes up
+ * to the usual wmem_max only. */
 static bool widen(int fd, size_t by)
 {
-	int size = 0, wanted;
-	socklen_t length = sizeof(size);
+	int size = 0, wanted, memory[SK_MEMINFO_VARS] = {0};
+	socklen_t length = sizeof(size), room = sizeof(memory);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length))
 		return false;
+	if (!getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &room) && memory[SK_MEMINFO_WMEM_QUEUED] > size)
+		size = memory[SK_MEMINFO_WMEM_QUEUED];
 	wanted = size / 2 + 4096 + (int)by; /* the kernel reports twice what was set */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) == 0)
 		return true; /* the privileged have no limit */

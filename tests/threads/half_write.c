@@ -1,11 +1,38 @@
 /* SPDX-License-Identifier: MIT
  * Fills a socket until SSL_write of SIZE bytes says WANT_WRITE, and then only ends.
  *
- *     half_write PORT TLS SIZE [HOW [SNDBUF]]
+ *     half_write PORT TLS SIZE [HOW [SNDBUF [alone|shrunk]]]
  *
  * Prints how many bytes SSL_write has taken before. All are a to z, over and over. HOW: close, free_close, or free_wait_close,
- * which closes once the socket takes more. SNDBUF: 212992 is the most that the library would make of it. */
+ * which closes once the socket takes more. SNDBUF: 212992 is the most that the library would make of it. alone: without the
+ * right to more than that, and lives until no other thread does. shrunk: the full buffer gets half that size. */
 #include "rude.h"
+
+#include <dirent.h>
+#include <linux/capability.h>
+
+static void give_up_rights(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct rights[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, rights))
+		rude_fail("capget");
+	rights[0].effective &= ~(1U << CAP_NET_ADMIN);
+	if (syscall(SYS_capset, &header, rights))
+		rude_fail("capset");
+}
+
+static int threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int count = -2; /* . and .. */
+
+	while (tasks && readdir(tasks))
+		count++;
+	closedir(tasks);
+	return count;
+}
 
 int main(int argc, char **argv)
 {
@@ -13,7 +40,10 @@ int main(int argc, char **argv)
 	const char *how = argc > 4 ? argv[4] : "close";
 	char *letters = malloc((size_t)r.n + 26);
 	int size = argc > 5 ? atoi(argv[5]) : 8192, taken = 0, put;
+	bool alone = argc > 6 && !strcmp(argv[6], "alone"), shrunk = argc > 6 && !alone;
 
+	if (alone)
+		give_up_rights();
 	for (int i = 0; i < r.n + 26; i++)
 		letters[i] = (char)('a' + i % 26);
 	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -25,11 +55,16 @@ int main(int argc, char **argv)
 		taken += put;
 	if (SSL_want(r.ssl) != SSL_WRITING)
 		rude_fail("WANT_WRITE");
+	size /= 2;
+	if (shrunk && setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)))
+		rude_fail("SO_SNDBUF");
 	printf("%d\n", taken);
 	if (!strncmp(how, "free", 4))
 		SSL_free(r.ssl);
 	if (!strcmp(how, "free_wait_close"))
 		poll(&(struct pollfd){.fd = r.fd, .events = POLLOUT}, 1, -1);
 	close(r.fd);
+	while (alone && threads() > 1)
+		usleep(1000);
 	return 0;
 }
