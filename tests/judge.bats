@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The judge, judged: each way to end is committed by one judge and must be told by another.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
 
