@@ -409,6 +409,6 @@ resumes() {
 @test "every program in the list has its test" {
 	local row
 	for row in "${CASES[@]}" "${PEERS[@]}" "${SESSIONS[@]}"; do
-		assert grep -qE "^	(holds|untouched|refuses|serves|resumes) (.* )?${row%% *}( |\$)" "$BATS_TEST_FILENAME"
+		assert grep -qE "^	+(holds|untouched|refuses|serves|resumes) (.* )?${row%% *}( |\$)" "$BATS_TEST_FILENAME"
 	done
 }

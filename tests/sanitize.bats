@@ -195,7 +195,7 @@ run_broken() {
 }
 
 @test "without the socket's cookie, bytes in a foreign socket are caught" {
-	broken cookie kernel.c '/^void cn_socket_look/,/^}/s/found == cookie/1/'
+	broken cookie kernel.c '/^void cn_socket_identify/,/^}/s/found == cookie/1/'
 	ARGS=(100 100 free raw_first) JUDGE_ARGS=(--connections 100 --no-tickets)
 	run_broken threads/reuse_race
 	assert_regex "$SAID" 'foreign bytes 100$'

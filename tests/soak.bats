@@ -51,7 +51,7 @@ finds() {
 
 @test "a storm sees bytes on a socket that took the number over" {
 	PROGRAMS=(stale_fd_socketpair)
-	finds 'worse than without: .*heard 0 bytes' kernel.c '/^void cn_socket_look/,/^}/s/found == cookie/1/'
+	finds 'worse than without: .*heard 0 bytes' kernel.c '/^void cn_socket_identify/,/^}/s/found == cookie/1/'
 }
 
 @test "a storm sees a failed program's stream made clean" {
