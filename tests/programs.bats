@@ -218,13 +218,8 @@ resumes() {
 	holds openssl_s_client openssl_s_client_eof
 }
 
-@test "openssl: s_server was right already; that of 1.1.1 shuts down quietly, and is left so" {
-	if [[ $(inside openssl version) == 'OpenSSL 1.1.1'* ]]; then
-		refuses quiet openssl_s_server
-		refuses quiet openssl_s_server_www
-	else
-		holds openssl_s_server openssl_s_server_www
-	fi
+@test "openssl: s_server was right already" {
+	holds openssl_s_server openssl_s_server_www
 }
 
 @test "curl was right already" {
