@@ -155,8 +155,6 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		      cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT;
 	bool pending = left || cn_conn_has(conn, CN_ALERT_PENDING);
 	int64_t surplus = left ? 0 : surplus_of(conn, socket);
-	/* A FIN of its own after a quiet shutdown is what the program meant, no goodbye that comes too late. */
-	bool quiet = state.quiet && !cn_config.quiet_override;
 	const struct cn_share *share = conn->share;
 
 	return (struct cn_facts){
@@ -172,7 +170,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
-		.held = (state.held && !pending) || (socket->write_shut && !quiet) || surplus != 0 ||
+		.held = (state.held && !pending) || socket->write_shut || surplus != 0 ||
 			cn_conn_has(conn, CN_EARLY | CN_STREAM_LOST),
 		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
