@@ -120,7 +120,7 @@ one_segment() {
 			watch '' "$role" "$tls" "$1"
 			run is_alert "$tls"
 			assert_failure
-			for try in 1 2 3 4 5; do
+			for try in {1..20}; do
 				watch "$SHIM" "$role" "$tls" "$1"
 				is_alert "$tls"
 				assert_equal "$(jq -c '[.fin, .rst]' <<<"$WIRE")" '[1,0]'

@@ -203,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect_file();
 	forget_config();
 	said = 0;
-	cn_config_read();
+	cn_config_read((char *[]){"conf", NULL});
 	HOLD(said == (wrong < COMPLAINTS_MOST ? wrong : COMPLAINTS_MOST));
 	for (unsigned int i = 0; i < said; i++)
 		HOLD(lines_said[i] == wrong_lines[i]);

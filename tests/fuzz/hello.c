@@ -32,7 +32,7 @@ bool cn_socket_handed(int fd, uint64_t *bytes)
 }
 
 static struct cn_process_page one_process = {.name = 1};
-struct cn_process_page *cn_process_page = &one_process;
+struct cn_process_page *_Atomic cn_process_page = &one_process;
 
 uint32_t cn_process_born(void)
 {
