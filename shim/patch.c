@@ -49,13 +49,6 @@ static bool defines_openssl(const struct cn_object *object)
 	return cn_object_symbol(object, "SSL_free") && cn_object_symbol(object, "SSL_read");
 }
 
-/* A library behind the program, and not closenotify's: then what the program defines may be shells around that one. */
-static bool is_another(const struct cn_object *object, void *program)
-{
-	return object->dynamic != ((const struct cn_object *)program)->dynamic && defines_openssl(object) &&
-	       !cn_object_symbol(object, "close");
-}
-
 #if defined(__x86_64__) && defined(__LP64__)
 
 #include "decode.h"
@@ -69,6 +62,13 @@ static bool is_another(const struct cn_object *object, void *program)
 #define MOVED_MOST    (JUMP - 1 + CN_INSN_MOST)
 #define NEAR_MOST     0x70000000 /* a displacement has 31 bits */
 #define FUNCTION_MOST 65536
+
+/* A library behind the program, and not closenotify's: then what the program defines may be shells around that one. */
+static bool is_another(const struct cn_object *object, void *program)
+{
+	return object->dynamic != ((const struct cn_object *)program)->dynamic && defines_openssl(object) &&
+	       !cn_object_symbol(object, "close");
+}
 
 static const unsigned char endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 
