@@ -131,18 +131,18 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-/* The send queues of our port. */
-static unsigned int unacknowledged(int port)
+/* The send queues of our port; another connection to elsewhere may have it too. */
+static unsigned int unacknowledged(int port, int peer)
 {
 	FILE *table = fopen("/proc/net/tcp", "r");
-	unsigned int sum = 0, found, queue;
+	unsigned int sum = 0, found, other, queue;
 	char line[256];
 
 	if (!table)
 		rude_fail("/proc/net/tcp");
 	while (fgets(line, sizeof(line), table))
-		if (sscanf(line, " %*d: %*x:%x %*x:%*x %*x %x", &found, &queue) == 2 &&
-		    found == (unsigned int)port)
+		if (sscanf(line, " %*d: %*x:%x %*x:%x %*x %x", &found, &other, &queue) == 3 &&
+		    found == (unsigned int)port && other == (unsigned int)peer)
 			sum += queue;
 	fclose(table);
 	return sum;
@@ -153,17 +153,19 @@ static void with_linger(const char *what)
 	struct linger minute = {.l_onoff = 1, .l_linger = 60};
 	struct itimerval ticks = {.it_value.tv_usec = 200000, .it_interval.tv_usec = 200000};
 	struct sigaction handler = {.sa_handler = nothing};
-	struct sockaddr_in own = {0};
+	struct sockaddr_in own = {0}, peer = {0};
 	socklen_t size = sizeof(own);
 
 	sigaction(SIGALRM, &handler, NULL);
 	if (setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute)) ||
-	    getsockname(r.fd, (struct sockaddr *)&own, &size))
+	    getsockname(r.fd, (struct sockaddr *)&own, &size) ||
+	    getpeername(r.fd, (struct sockaddr *)&peer, &size))
 		rude_fail("SO_LINGER");
 	if (!strcmp(what, "waits_until_signal"))
 		setitimer(ITIMER_REAL, &ticks, NULL); /* the first may come before close() */
 	TELL(close(r.fd));
-	printf("unacknowledged: %s\n", unacknowledged(ntohs(own.sin_port)) ? "some" : "none");
+	printf("unacknowledged: %s\n",
+	       unacknowledged(ntohs(own.sin_port), ntohs(peer.sin_port)) ? "some" : "none");
 }
 
 static _Atomic bool closed;
