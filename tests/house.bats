@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The house: each file of shim/ calls to the right and down only, so no file is part of a circle; and the core names no TLS
-# library. What is measured are the objects, not the words.
+# library. What is measured are the objects, not the words. And the commands behave alike.
 
 load helper
 
@@ -51,4 +51,20 @@ calls() {
 	refute_line --regexp '^(ending|conn|match|process|policy|farewell|event|session|tls|libc) (tls_openssl|tls_gnutls|hook_)'
 	run grep -lE '\b(SSL|BIO|gnutls)_[a-z]+ *\(' "$PROJECT"/shim/{conn,ending,session,tls,libc,policy,farewell,event,process,match,kernel}.[ch]
 	assert_output ''
+}
+
+@test "each command of scripts/ and tests/ explains itself, and refuses what it does not know in one line" {
+	local command count=0 status
+	cd "$PROJECT"
+	while IFS= read -r command; do
+		count=$((count + 1))
+		run timeout 60 "$command" --help </dev/null
+		[ "$status" -eq 0 ] && [ -n "$output" ] || fail "$command --help: status $status, $output"
+		status=0
+		timeout 60 "$command" --no-such-option >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
+		[ "$command $status" = 'scripts/closenotify 125' ] || [ "$status" -eq 2 ] || fail "$command --no-such-option: status $status"
+		[ ! -s "$BATS_TEST_TMPDIR/out" ] && [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ] ||
+			fail "$command --no-such-option: $(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")"
+	done < <(find scripts tests -type f -perm -u+x ! -path '*/debian/*')
+	assert [ "$count" -ge 35 ]
 }
