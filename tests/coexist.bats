@@ -20,6 +20,7 @@ setup() {
 play() {
 	local preload=$1 program=$BUILD/tests/$2
 	shift 2
+	[ -x "$program" ] || { echo "play: there is no program $program" && return 1; }
 	STATUS=0
 	start_judge --no-tickets
 	SAID=$(LD_PRELOAD=$preload timeout 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?

@@ -126,6 +126,7 @@ on_port() {
 play() {
 	local library=$1 role=$2 tls=$3 program=$RUDE/$4 args=(--tls "$3" "${JUDGE_ARGS[@]}") word='' pid out
 	shift 4
+	[ -x "$program" ] || { echo "play: there is no program $program" && return 1; } # the judge would wait for it
 	STATUS=0
 	if [ "$role" = client ]; then
 		[[ " ${args[*]}" = *\ --tickets* ]] || args+=(--no-tickets)

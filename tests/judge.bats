@@ -313,3 +313,13 @@ resumed_in() {
 	judge_client >/dev/null
 	assert_equal "$(verdict_of "$(judge_result)")" timeout
 }
+
+@test "a program that is not there is named at once; no judge waits for it" {
+	add_run client 1.3 '' -- "$RUDE/nobody"
+	run play_runs
+	assert_failure
+	assert_output --partial "play: $RUDE/nobody: No such file or directory"
+	run play '' client 1.3 nobody
+	assert_failure
+	assert_output "play: there is no program $RUDE/nobody"
+}

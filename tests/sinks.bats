@@ -401,7 +401,7 @@ daemon() {
 		pid=$DAEMON_PID
 		read -r word <&"${DAEMON[0]}"
 		CLOSENOTIFY_LOG=$2 LD_PRELOAD=$SHIM "$5" --sni "$7" "$6" 1.2 5 C >/dev/null
-		until [ -s "$4" ]; do kill -0 $pid; sleep 0.01; done
+		read -r word <&"${DAEMON[0]}"
 		kill $pid' \
 		- "$1" "$2" "$BATS_TEST_DIRNAME/clients/datagrams.py" "$LOG" "$CLIENT" "$JUDGE_PORT" $'a\nb' 3>&-
 	assert_equal "$(verdict_of "$(judge_result)")" closed

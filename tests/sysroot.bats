@@ -90,12 +90,15 @@ becomes() {
 }
 
 @test "sysroot: signals reach the program" {
+	mkfifo go
+	exec 8<>go
 	# shellcheck disable=SC2016
-	"$sysroot" run host bash -c 'trap "echo caught; exit 7" USR1; echo $$ >ready; while :; do sleep 0.05; done' >out 3>&- &
+	"$sysroot" run host bash -c 'trap "echo caught; exit 7" USR1; echo $$ >ready; read -r word <go' >out 3>&- &
 	pid=$!
 	until [ -s ready ]; do kill -0 $pid; a_moment; done
 	[ "$(cat ready)" = "$pid" ]
 	kill -USR1 $pid
+	echo >&8 # it may not have begun to read
 	wait $pid || status=$?
 	[ "$status" -eq 7 ]
 	[ "$(cat out)" = caught ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # datagrams.py PATH OUT: prints "bound", then writes each datagram that comes to the Unix socket PATH to OUT, a line of JSON
-# (a string) each, until it is ended. Parses nothing.
+# (a string) each, and prints "written", until it is ended. Parses nothing.
 import json
 import os
 import socket
@@ -14,3 +14,4 @@ with open(sys.argv[2], "w") as out:
     while True:
         out.write(json.dumps(daemon.recv(65536).decode("ascii")) + "\n")
         out.flush()
+        print("written", flush=True)

@@ -253,6 +253,9 @@ static struct run parse(char *line)
 		errno = EINVAL;
 		fail("no program, too many words, or no JUDGE");
 	}
+	/* Before a judge waits for it. */
+	if (strchr(r.program[r.port_at - 1], '/') && access(r.program[r.port_at - 1], X_OK))
+		fail(r.program[r.port_at - 1]);
 	return r;
 }
 
