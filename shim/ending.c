@@ -170,8 +170,9 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
-		.held = (state.held && !pending) || socket->write_shut || surplus != 0 ||
+		.held = (state.held && !pending) || surplus != 0 ||
 			cn_conn_has(conn, CN_EARLY | CN_STREAM_LOST),
+		.fin_sent = socket->write_shut,
 		.thread_inside = thread_inside,
 		.abort_requested = socket->abort_on_close,
 		.quiet = state.quiet,

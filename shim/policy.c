@@ -93,6 +93,10 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 		/* 6: close_notify says "you have everything" (RFC 8446 6.1); here the peer has not. */
 		if ((f->write_pending && !f->one_record) || f->held)
 			return deliver(f, cause, CN_TRUNCATED_BY_US);
+		/* Nothing can follow the program's FIN. After a quiet shutdown it is what the program meant (9). */
+		if (f->fin_sent)
+			return deliver(f, cause,
+				       f->quiet && !rules->quiet_override ? CN_QUIET : CN_TRUNCATED_BY_US);
 	}
 
 	/* 7: the goodbye is left to the last thread inside. */

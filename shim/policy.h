@@ -52,7 +52,8 @@ struct cn_facts {
 	bool peer_truncated;  /* reset, or EOF without close_notify */
 	bool write_pending;   /* a write that the program began is unfinished */
 	bool one_record;      /* and what is left of it is one record of known length */
-	bool held;            /* ciphertext in user space, or FIN already sent without close_notify */
+	bool held;            /* ciphertext in user space */
+	bool fin_sent;        /* already, without close_notify */
 	bool thread_inside;   /* another thread is in a call on this session */
 	bool abort_requested; /* SO_LINGER {on, 0} */
 	bool quiet;           /* quiet shutdown, or the program set SENT and RECEIVED by hand */

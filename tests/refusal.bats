@@ -94,6 +94,11 @@ speaks_anyway() {
 	speaks_anyway CLOSENOTIFY_QUIET=override set_shutdown_by_hand
 }
 
+@test "quiet_shutdown_wr: the same, and FIN before close" {
+	unchanged quiet_shutdown_wr truncated
+	speaks_anyway CLOSENOTIFY_QUIET=override quiet_shutdown_wr
+}
+
 @test "linger_zero: the program asked for RST" {
 	unchanged linger_zero reset
 }

@@ -80,6 +80,17 @@ pair() {
 
 @test "quiet on purpose" {
 	pair quiet_shutdown 'truncated_by_us quiet fin open' 'truncated_by_us quiet fin open' truncated
+	assert_equal "$(what_is_said reason action)" 'quiet none'
+	# with a FIN of its own; what was written arrives as after any other
+	pair quiet_shutdown_wr 'truncated_by_us quiet fin (open|unread)' 'truncated_by_us quiet fin (open|unread)' truncated
+	assert_equal "$(what_is_said reason action)" 'quiet half_close'
+	JUDGE_ARGS+=(--tickets 2 --rcvbuf 8192 --read-pause-ms 2)
+	play '' client 1.3 quiet_shutdown_wr 3000000
+	assert [ "$(field bytes "$RESULT")" -lt 3000000 ]
+	rm -f "$LOG"
+	play "$SHIM" client 1.3 quiet_shutdown_wr 3000000
+	assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 3000000'
+	assert_equal "$(what_is_said reason)" quiet
 }
 
 @test "reset on purpose" {
