@@ -8,6 +8,7 @@
 #include "background.h"
 #include "config.h"
 #include "conn.h"
+#include "copies.h"
 #include "event.h"
 #include "kernel.h"
 #include "sink.h"

@@ -4,11 +4,13 @@
 #include "ending.h"
 #include "background.h"
 #include "config.h"
+#include "copies.h"
 #include "event.h"
 #include "farewell.h"
 #include "kernel.h"
 #include "outlive.h"
 #include "usdt.h"
+#include "wine.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -122,7 +124,7 @@ static bool is_shared(const struct cn_conn *conn, int fd, int number, const stru
 		return true;
 	if (share && socket->open && may_end(conn) && cn_share_held_elsewhere(share, fd, number))
 		return true;
-	return closes && cn_config.wine && socket->open && cn_share_held_by_server(fd);
+	return closes && cn_config.wine && socket->open && cn_held_by_wine(fd);
 }
 
 void cn_goodbye_made(struct cn_conn *conn, void *session, uint64_t produced, const struct cn_socket *before)

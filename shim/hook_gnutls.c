@@ -2,6 +2,7 @@
  * Shells around libgnutls. Invariant: decides nothing. Each calls the real function of the session's own libgnutls, tells session.c what
  * came of it, and leaves errno as the real function left it. Nothing is added to calls that libgnutls makes itself, and to sessions whose
  * gnutls_init was not seen (found by dlsym, say): their push function is not known. */
+#include "copies.h"
 #include "session.h"
 #include "tls_gnutls.h"
 

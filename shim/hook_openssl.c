@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Shells around libssl. Invariant: decides nothing. Each calls the real function of the caller's own libssl, tells session.c what came
  * of it, and leaves errno and OpenSSL's error queue as the real function left them. */
+#include "copies.h"
 #include "session.h"
 #include "tls_openssl.h"
 

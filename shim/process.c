@@ -5,32 +5,22 @@
  * does not take itself off the list. So a share names the processes that may have the socket, and at the end of a connection
  * /proc tells which of them still have it. */
 #include "process.h"
-#include "format.h"
+#include "copies.h"
+#include "holders.h"
 #include "kernel.h"
-#include "libc.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define SHARES      (((size_t)1 << 20) / sizeof(struct cn_share))
-#define PATIENCE    1000 /* then it gives up: the waiter itself may keep the other from running */
-#define ASKED       32   /* members that are asked whether they live when the list is full */
-#define FILTERS     16
-#define FILTER_BITS (1 << 16)
-#define LINK_MOST   40 /* "socket:[INODE]" */
-#define TURNED      4  /* shares that are looked at whether they can be used again */
+#define SHARES   (((size_t)1 << 20) / sizeof(struct cn_share))
+#define PATIENCE 1000 /* then it gives up: the waiter itself may keep the other from running */
+#define ASKED    32   /* members that are asked whether they live when the list is full */
+#define TURNED   4    /* shares that are looked at whether they can be used again */
 
 /* --- this process --- */
 
@@ -133,46 +123,6 @@ void cn_raw_fork_over(bool failed)
 		atomic_fetch_sub(&raw_forks_here, 1);
 }
 
-/* --- other processes --- */
-
-/* "/proc/PID/WHAT" without stdio. */
-static void proc_path(pid_t pid, const char *what, char *path)
-{
-	char digits[12], *end = digits + sizeof(digits) - 1;
-
-	*end = '\0';
-	path = stpcpy(stpcpy(path, "/proc/"), cn_digits_before(end, (uint64_t)pid, 10));
-	strcpy(stpcpy(path, "/"), what);
-}
-
-/* /proc shows the descriptors of the first thread. In a process with one thread, none shown means none there: it is about to
- * die. With more threads the first may have ended before the others. */
-static bool is_alone(pid_t pid)
-{
-	struct stat status;
-	char path[32];
-
-	proc_path(pid, "task", path);
-	return stat(path, &status) == 0 && status.st_nlink <= 3; /* itself, its parent, a thread */
-}
-
-/* All its threads are dead, whether it has been waited for or not. Uses no descriptor: a fork in another thread would inherit
- * that. */
-static bool gone(pid_t pid)
-{
-	siginfo_t end = {0};
-	char path[32], any;
-
-	if (kill(pid, 0) < 0 && errno == ESRCH)
-		return true;
-	/* A child of ours. By number, for waitid() lets a thread be cancelled. */
-	if (syscall(SYS_waitid, P_PID, pid, &end, WEXITED | WNOHANG | WNOWAIT, NULL) == 0)
-		return end.si_pid == pid;
-	proc_path(pid, "exe", path);
-	return readlink(path, &any, 1) < 0 && errno == ENOENT &&
-	       is_alone(pid); /* it has no memory any more */
-}
-
 /* --- the family --- */
 
 static uint64_t member(uint32_t name, pid_t pid)
@@ -194,7 +144,7 @@ static bool has_gone(_Atomic uint64_t *who)
 {
 	uint64_t seen = atomic_load(who);
 
-	if (pid_of(seen) > 0 && gone(pid_of(seen)))
+	if (pid_of(seen) > 0 && cn_pid_gone(pid_of(seen)))
 		atomic_compare_exchange_strong(who, &seen, member(name_of(seen), GONE));
 	return pid_of(atomic_load(who)) == GONE;
 }
@@ -401,170 +351,6 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited)
 
 /* --- who has the socket --- */
 
-/* What the link of a descriptor of it says. */
-static bool name_socket(int fd, char *name)
-{
-	struct stat status;
-	char digits[24], *end = digits + sizeof(digits) - 1;
-
-	*end = '\0';
-	if (fstat(fd, &status))
-		return false;
-	strcpy(stpcpy(stpcpy(name, "socket:["), cn_digits_before(end, status.st_ino, 10)), "]");
-	return true;
-}
-
-/* 1: it is that socket; 0: it is not; -1: unknown. `found` gets what the link says, or "". */
-static int links_to(int directory, const char *path, const char *socket, char *found)
-{
-	ssize_t length = readlinkat(directory, path, found, LINK_MOST - 1);
-
-	found[length > 0 ? length : 0] = '\0';
-	return length < 0 && errno != ENOENT ? -1 : strcmp(found, socket) == 0;
-}
-
-static bool has_at(pid_t pid, int number, const char *socket)
-{
-	char path[48], found[LINK_MOST], digits[12], *end = digits + sizeof(digits) - 1;
-
-	*end = '\0';
-	proc_path(pid, "fd/", path);
-	strcat(path, cn_digits_before(end, (uint64_t)number, 10));
-	return number >= 0 && links_to(AT_FDCWD, path, socket, found) == 1;
-}
-
-/* The sockets of a member whose descriptors were read, as a Bloom filter. A process that was born with a connection and has it
- * no longer will not get it again, except by SCM_RIGHTS, and then it is CN_HANDED_OVER. */
-struct filter {
-	atomic_flag busy;
-	_Atomic uint32_t name; /* whose; 0: nobody's */
-};
-static struct filter filters[FILTERS]; /* by place */
-static CN_APART _Atomic uint64_t filter_bits[FILTERS][FILTER_BITS / 64];
-
-/* One of its words and, in it, one of the two bits that a link has. */
-static _Atomic uint64_t *bit_of(const struct filter *filter, const char *link, bool second, uint64_t *bit)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	uint32_t number;
-
-	while (*link)
-		h = (h ^ (unsigned char)*link++) * UINT64_C(0x100000001b3);
-	number = (uint32_t)(second ? h >> 32 : h) % FILTER_BITS;
-	*bit = UINT64_C(1) << number % 64;
-	return &filter_bits[filter - filters][number / 64];
-}
-
-static void add(struct filter *filter, const char *link)
-{
-	_Atomic uint64_t *word;
-	uint64_t bit;
-
-	word = bit_of(filter, link, false, &bit); /* on its own: arguments have no order among them */
-	atomic_fetch_or(word, bit);
-	word = bit_of(filter, link, true, &bit);
-	atomic_fetch_or(word, bit);
-}
-
-static bool lacks(const struct filter *filter, uint32_t name, const char *link)
-{
-	_Atomic uint64_t *word;
-	uint64_t bit;
-	bool both;
-
-	if (atomic_load(&filter->name) != name)
-		return false;
-	word = bit_of(filter, link, false, &bit);
-	both = atomic_load(word) & bit;
-	word = bit_of(filter, link, true, &bit);
-	both = both && atomic_load(word) & bit;
-	return !both && atomic_load(&filter->name) == name;
-}
-
-/* NULL: another thread fills it. */
-static struct filter *begin_filter(struct filter *filter)
-{
-	if (atomic_flag_test_and_set(&filter->busy))
-		return NULL;
-	atomic_store(&filter->name, 0);
-	for (int i = 0; i < FILTER_BITS / 64; i++)
-		atomic_store(&filter_bits[filter - filters][i], 0);
-	return filter;
-}
-
-static void end_filter(struct filter *filter, uint32_t name)
-{
-	if (!filter)
-		return;
-	atomic_store(&filter->name, name);
-	atomic_flag_clear(&filter->busy);
-}
-
-static void drop_filters(void)
-{
-	for (int i = 0; i < FILTERS; i++) {
-		atomic_store(&filters[i].name, 0);
-		atomic_flag_clear(&filters[i].busy);
-	}
-}
-
-/* Whether a living process has it at any number: 1, 0 or -1 as above. Every socket seen goes into the filter, if there is
- * one. */
-static int look_through(pid_t pid, int directory, const char *socket, struct filter *filter)
-{
-	struct {
-		ino64_t inode;
-		off64_t next;
-		unsigned short length;
-		unsigned char type;
-		char name[];
-	} * entry;
-	_Alignas(8) char bytes[2048];
-	char found[LINK_MOST];
-	bool any = false;
-	long got;
-	int is;
-
-	while ((got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
-		for (long at = 0; at < got; at += entry->length) {
-			entry = (void *)(bytes + at);
-			if (entry->name[0] == '.')
-				continue;
-			any = true;
-			is = links_to(directory, entry->name, socket, found);
-			if (is)
-				return is;
-			if (filter && *found == 's')
-				add(filter, found);
-		}
-	}
-	return got < 0 || (!any && !is_alone(pid)) ? -1 : 0;
-}
-
-static int open_for_now(const char *path);
-
-static bool has_somewhere(int at, uint64_t who, const char *socket)
-{
-	struct filter *filter = &filters[at % FILTERS];
-	char path[32];
-	int directory, has;
-
-	if (lacks(filter, name_of(who), socket))
-		return false;
-	proc_path(pid_of(who), "fd", path);
-	directory = open_for_now(path);
-	if (directory < 0)
-		return true; /* no /proc, or not for us */
-	filter = begin_filter(filter);
-	has = look_through(pid_of(who), directory, socket, filter);
-	/* Twice: while the first look goes on, a descriptor may move from a number not yet read to one already read. */
-	if (!has && lseek(directory, 0, SEEK_SET) == 0)
-		has = look_through(pid_of(who), directory, socket, filter);
-	cn_copy_over(directory);
-	end_filter(filter, has ? 0 : name_of(who));
-	return has;
-}
-
 static bool holds(int at, int number, const char *socket)
 {
 	_Atomic uint64_t *member = &family->members[at].who;
@@ -572,22 +358,22 @@ static bool holds(int at, int number, const char *socket)
 
 	if (pid_of(who) == GONE)
 		return false;
-	if (pid_of(who) == UNBORN || has_at(pid_of(who), number, socket))
+	if (pid_of(who) == UNBORN || cn_pid_has_at(pid_of(who), number, socket))
 		return true;
 	/* Asked twice: what /proc shows of a process that dies meanwhile is not certain. */
-	return !has_gone(member) && has_somewhere(at, who, socket) && !has_gone(member);
+	return !has_gone(member) && cn_pid_has(pid_of(who), name_of(who), at, socket) && !has_gone(member);
 }
 
 bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number)
 {
-	char socket[40] = "";
+	char socket[CN_LINK_MOST] = "";
 
 	if (atomic_load(&share->many))
 		return true;
 	for (int at = next_holder(share, 0); at < CN_FAMILY; at = next_holder(share, at + 1)) {
 		if (at == own_place())
 			continue;
-		if (!*socket && !name_socket(fd, socket))
+		if (!*socket && !cn_name_socket(fd, socket))
 			return true;
 		if (holds(at, number, socket))
 			return true;
@@ -595,185 +381,7 @@ bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number)
 	return false;
 }
 
-/* --- Wine's server --- */
-
-static bool is_server(pid_t pid)
-{
-	char path[32], program[256];
-	ssize_t length;
-	const char *name;
-
-	proc_path(pid, "exe", path);
-	length = readlink(path, program, sizeof(program) - 1);
-	program[length > 0 ? length : 0] = '\0';
-	name = strrchr(program, '/');
-	return name && strncmp(name, "/wineserver", 11) == 0;
-}
-
-/* 1: it has the socket; 0: it has not; -1: unknown. */
-static int asked(pid_t pid, const char *socket)
-{
-	char path[32];
-	int directory, has;
-
-	proc_path(pid, "fd", path);
-	directory = open_for_now(path);
-	if (directory < 0)
-		return -1;
-	has = look_through(pid, directory, socket, NULL);
-	cn_copy_over(directory);
-	return has;
-}
-
-/* The server that has the socket, or 0; there may be others, each for Windows programs of its own. */
-static pid_t find_server(const char *socket)
-{
-	struct {
-		ino64_t inode;
-		off64_t next;
-		unsigned short length;
-		unsigned char type;
-		char name[];
-	} * entry;
-	_Alignas(8) char bytes[4096];
-	int directory = open_for_now("/proc");
-	pid_t found = 0;
-	long got;
-
-	if (directory < 0)
-		return 0;
-	while (!found && (got = syscall(SYS_getdents64, directory, bytes, sizeof(bytes))) > 0) {
-		for (long at = 0; at < got && !found; at += entry->length) {
-			pid_t pid = 0;
-
-			entry = (void *)(bytes + at);
-			/* Not strtol: with glibc 2.38 that is a younger function. */
-			for (const char *c = entry->name; *c >= '0' && *c <= '9'; c++)
-				pid = pid * 10 + (*c - '0');
-			if (pid > 0 && is_server(pid) && asked(pid, socket) == 1)
-				found = pid;
-		}
-	}
-	cn_copy_over(directory);
-	return found;
-}
-
-bool cn_share_held_by_server(int fd)
-{
-	static _Atomic pid_t server; /* a process under Wine does not outlive it */
-	char socket[40];
-	pid_t pid = atomic_load(&server);
-
-	if (!name_socket(fd, socket))
-		return true;
-	if (!pid) {
-		pid = find_server(socket);
-		atomic_store(&server, pid);
-		return true;
-	}
-	return asked(pid, socket) != 0;
-}
-
 _Atomic bool cn_tables_differ;
-
-/* --- copies --- */
-
-#define COPIES 64 /* by number: those of one instant lie side by side */
-
-static _Atomic int copies[COPIES]; /* number + 1; 0: none */
-static _Atomic uint32_t copying;   /* threads between a copy's making or closing and its note here */
-static _Atomic uint32_t forking;
-
-static bool may_copy(void)
-{
-	atomic_fetch_add(&copying, 1);
-	if (!atomic_load(&forking))
-		return true;
-	atomic_fetch_sub(&copying, 1);
-	return false;
-}
-
-/* A fork takes its time. */
-static bool wait_to_copy(void)
-{
-	for (int patience = PATIENCE; patience; patience--) {
-		if (may_copy())
-			return true;
-		sched_yield();
-	}
-	return false;
-}
-
-static bool replace_note(int copy, int before, int after)
-{
-	for (int i = 0; i < COPIES; i++) {
-		int seen = before;
-
-		if (atomic_compare_exchange_strong(&copies[(copy + i) % COPIES], &seen, after))
-			return true;
-	}
-	return false;
-}
-
-/* Between may_copy() and the end of it. */
-static int noted(int copy)
-{
-	if (copy >= 0 && !replace_note(copy, 0, copy + 1)) {
-		cn_libc()->close(copy);
-		copy = -1;
-	}
-	atomic_fetch_sub(&copying, 1);
-	return copy;
-}
-
-int cn_copy_for_now(int fd, int least)
-{
-	return may_copy() ? noted(cn_libc()->fcntl(fd, F_DUPFD_CLOEXEC, least)) : -1;
-}
-
-static int open_for_now(const char *path)
-{
-	return wait_to_copy() ? noted(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : -1;
-}
-
-int cn_socket_for_now(int domain, int type)
-{
-	bool may = wait_to_copy(); /* a fork that takes longer has copied the descriptors by now */
-	int made = socket(domain, type | SOCK_CLOEXEC, 0);
-
-	return may ? noted(made) : made;
-}
-
-void cn_copy_over(int copy)
-{
-	bool may = wait_to_copy();
-
-	replace_note(copy, copy + 1, 0); /* before the number can be another thread's */
-	cn_libc()->close(copy);
-	if (may)
-		atomic_fetch_sub(&copying, 1);
-}
-
-/* A signal handler that forks may have interrupted one of these, so the wait has a bound. */
-static void no_copies_now(void)
-{
-	atomic_fetch_add(&forking, 1);
-	for (int patience = PATIENCE; atomic_load(&copying) && !cn_confined && patience; patience--)
-		sched_yield();
-}
-
-/* The parent's threads that were to close them are not here. */
-static void close_copies(void)
-{
-	for (int i = 0; i < COPIES; i++) {
-		int copy = atomic_exchange(&copies[i], 0) - 1;
-
-		if (copy >= 0)
-			cn_libc()->close(copy);
-	}
-	atomic_store(&copying, 0);
-	atomic_store(&forking, 0);
-}
 
 /* --- fork --- */
 
@@ -814,7 +422,7 @@ static void before_fork(void)
 	birth.place = 0;
 	if (!cn_confined)
 		before_each_fork();
-	no_copies_now();
+	cn_copies_pause(!cn_confined);
 	errno = error;
 	if (newborn()) {
 		newborn()->error = error;
@@ -832,7 +440,7 @@ static void tell_family(pid_t pid)
 /* libc's own forks (daemon) do not tell whether they failed. */
 static void in_parent(void)
 {
-	atomic_fetch_sub(&forking, 1);
+	cn_copies_resume();
 	if (!newborn())
 		return;
 	if (errno == 0)
@@ -896,9 +504,9 @@ static void in_child(void)
 	uint32_t parent = process_name;
 
 	name_process();
-	close_copies();
+	cn_copies_forked();
 	atomic_flag_clear(&shares_busy);
-	drop_filters();
+	cn_holders_forked();
 	first_retired = NULL;
 	fresh_left = 0; /* the parent hands these out */
 	if (newborn())

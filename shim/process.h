@@ -88,11 +88,6 @@ bool cn_share_may_end(const struct cn_share *share, bool inherited);
  * for each living holder, or one for each of its descriptors if the socket is no longer at `number`. */
 bool cn_share_held_elsewhere(const struct cn_share *share, int fd, int number);
 
-/* Of a process under Wine: its server, by which all its sockets come, has `fd` open too. It has from before the first
- * handle of a Windows process to the last one's end. What can't be found out counts as held. Costs a link for each
- * descriptor of the server; the first time also one for each process. */
-bool cn_share_held_by_server(int fd);
-
 /* This process has closed its last descriptor of the connection, and is no holder any more. */
 void cn_share_leave(struct cn_share *share);
 
@@ -116,15 +111,5 @@ static inline uint32_t cn_process(void)
 
 /* A thread has a descriptor table of its own (unshare): what it closes may still be open in others under the same number. */
 extern _Atomic bool cn_tables_differ;
-
-/* --- copies of a descriptor, for as long as a call of ours takes --- */
-
-/* The copy, numbered `least` or above, which a fork child does not inherit; -1: none. cn_copy_over closes it. Any thread, signal handlers
- * too. */
-int cn_copy_for_now(int fd, int least);
-void cn_copy_over(int copy);
-
-/* A new socket, for as long. */
-int cn_socket_for_now(int domain, int type);
 
 #endif

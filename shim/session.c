@@ -3,6 +3,7 @@
 #include "session.h"
 #include "kernel.h"
 #include "match.h"
+#include "wine.h"
 
 /* --- its socket --- */
 
@@ -35,7 +36,7 @@ static void found_socket(struct cn_conn *conn, void *session)
 		cn_carried(conn)->handed = carrier.handed - cn_carried(conn)->produced;
 		cn_conn_note(conn, CN_MATCHED);
 		if (cn_config.wine)
-			cn_share_held_by_server(carrier.fd); /* to know it when it has closed this one */
+			cn_held_by_wine(carrier.fd); /* to know it when it has closed this one */
 	}
 	cn_conn_seek_over(conn);
 }

@@ -3,7 +3,7 @@
  * more does no harm, and is removed when it is met. */
 #include "watch.h"
 #include "kernel.h"
-#include "process.h"
+#include "copies.h"
 #include "libc.h"
 
 #include <errno.h>
