@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What the core needs of a TLS library, as a small table of operations; one tls_*.c per library. Invariant:
- * no library's type leaves its file.
+ * no library's type leaves its files.
  *
- * A third library, after the model of hook_gnutls.c and tls_gnutls.c, takes:
+ * A third library, after the model of hook_gnutls.c, tls_gnutls.c and gnutls_session.c, takes:
  * 1. In hooks.def, a HOME_ of its own and rows for what begins, reads, writes, ends and frees a session.
  * 2. tls_NAME.c: a struct cn_tls_kind with the function by which the library is known, and the prototypes that are needed.
  * 3. There, struct cn_tls_ops. `seal` is the hard part: it encrypts close_notify into memory and leaves the session's transport as it

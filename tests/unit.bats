@@ -31,7 +31,7 @@ NEWER+=' gnutls_record_send_file gnutls_transport_is_ktls_enabled gnutls_alert_s
 # The same for numbers: until then they mean nothing, neither as a flag nor as a question to a BIO.
 NEWER_NUMBERS='SSL_R_UNEXPECTED_EOF_WHILE_READING SSL_OP_IGNORE_UNEXPECTED_EOF BIO_CTRL_GET_KTLS_SEND'
 
-# The names of numbers in tls_openssl.c, and those of the headers.
+# The names of numbers in openssl.h, and those of the headers.
 NUMBERS=(
 	'LIBRARY_SSL ERR_LIB_SSL'
 	'SENT SSL_SENT_SHUTDOWN' 'RECEIVED SSL_RECEIVED_SHUTDOWN' 'ERROR_SSL SSL_ERROR_SSL'
@@ -101,7 +101,7 @@ called() {
 	{
 		echo '#define NEED(ret, name, params) @name ret params'
 		echo '#define MAY NEED'
-		sed -n "/^#define ${1^^}_USES/,/[^\\\\]\$/p" "$PROJECT/shim/tls_$1.c"
+		sed -n "/^#define ${1^^}_USES/,/[^\\\\]\$/p" "$PROJECT/shim/$1.h"
 		echo "${1^^}_USES"
 	} | cc -E -P -xc - | tr -s ' \n' '  ' | tr @ '\n' | sed -n 's/^ *\([A-Za-z_0-9]*\) \(.*[^ ]\) *$/\1 \2/p'
 }
@@ -112,7 +112,7 @@ compile_agreement() {
 	# shellcheck disable=SC2086 # words are wanted
 	{
 		echo "$HEADERS"
-		sed -n '/^typedef [a-z]* [a-z_]*(/,/;$/p' "$PROJECT/shim/tls_openssl.c"
+		sed -n '/^typedef [a-z]* [a-z_]*(/,/;$/p' "$PROJECT/shim/openssl.h"
 		cc -D_GNU_SOURCE -E -P -xc - <<<"$HEADERS" >declared.i
 		while read -r name type; do
 			if ! grep -qw "$name" declared.i && [[ " $NEWER " == *" $name "* ]]; then
@@ -143,7 +143,7 @@ compile_agreement() {
 	assert [ "${lines[-1]}" -ge 18 ] # so many has 1.1.1
 }
 
-@test "prototypes: tls_openssl.c calls what OpenSSL's headers declare" {
+@test "prototypes: of OpenSSL the back end calls what OpenSSL's headers declare" {
 	run compile_agreement < <(called openssl)
 	assert_success
 	assert [ "${lines[-1]}" -ge 30 ]
@@ -191,7 +191,7 @@ compile_agreement() {
 	assert_failure
 }
 
-@test "numbers: tls_openssl.c writes down what OpenSSL's headers define" {
+@test "numbers: openssl.h writes down what OpenSSL's headers define" {
 	local name value pair known newer
 	{
 		echo "$HEADERS"
@@ -206,7 +206,7 @@ compile_agreement() {
 			[ -z "$newer" ] || printf '#ifdef %s\n' "$known"
 			printf '_Static_assert((%s) == (%s), "%s");\n' "$value" "$known" "$name"
 			[ -z "$newer" ] || printf '#endif\n'
-		done < <(sed -n '/^enum {/,/^};/s/^\t\([A-Z_]*\) = \(.*[^ ]\),.*$/\1 \2/p' "$PROJECT/shim/tls_openssl.c")
+		done < <(sed -n '/^enum {/,/^};/s/^\t\([A-Z_]*\) = \(.*[^ ]\),.*$/\1 \2/p' "$PROJECT/shim/openssl.h")
 	} >numbers.c
 	run grep -c _Static_assert numbers.c
 	assert [ "$output" -ge 15 ]
