@@ -241,14 +241,14 @@ void cn_record_as_syslog(const struct cn_record *r, struct cn_text *text, bool j
 
 static void put_upper(struct cn_text *text, const char *key)
 {
-	char letters[32];
+	char upper[32];
 	size_t length = 0;
 
-	for (; *key && length + 1 < sizeof(letters); key++)
-		letters[length++] = (char)(*key >= 'a' && *key <= 'z' ? *key & ~0x20 : *key);
-	letters[length] = '\0';
+	for (; *key && length + 1 < sizeof(upper); key++)
+		upper[length++] = (char)(*key >= 'a' && *key <= 'z' ? *key & ~0x20 : *key);
+	upper[length] = '\0';
 	cn_put(text, "CLOSENOTIFY_");
-	cn_put(text, letters);
+	cn_put(text, upper);
 }
 
 static void put_journal_pair(struct cn_text *text, const char *key, const char *value)
