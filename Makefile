@@ -141,7 +141,7 @@ rpm: needs-build ## an RPM, in build/packages
 RUDE    := $(patsubst tests/rude/%.c,$(BUILD)/tests/rude/%,$(wildcard tests/rude/*.c))
 GNUTLS  := $(patsubst tests/gnutls/%.c,$(BUILD)/tests/gnutls/%,$(wildcard tests/gnutls/*.c))
 THREADS := $(patsubst tests/threads/%.c,$(BUILD)/tests/threads/%,$(wildcard tests/threads/*.c))
-TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
+TEST_PROGRAMS := $(BUILD)/tests/judge $(patsubst tests/programs/%.c,$(BUILD)/tests/%,$(wildcard tests/programs/*.c)) \
                  $(RUDE) $(THREADS) \
                  $(GNUTLS) \
                  $(patsubst tests/transports/%.c,$(BUILD)/tests/transports/%,$(wildcard tests/transports/*.c)) \
@@ -154,6 +154,10 @@ test-programs: $(TEST_PROGRAMS)
 rude-programs: $(RUDE)
 gnutls-programs: $(GNUTLS)
 thread-programs: $(THREADS)
+
+$(BUILD)/tests/judge: $(wildcard tests/judge/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(filter %.c,$^) -o $@ -lssl -lcrypto
 
 $(BUILD)/tests/%: tests/programs/%.c $(wildcard tests/rude/*.h) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -328,7 +332,7 @@ bench: needs-build ## what the library costs, beside doing it by hand, proxies, 
 lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
-	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c \
+	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c tests/judge/*.[ch] \
 	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/patch/*.c tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/schannel/*.[ch] tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
