@@ -38,11 +38,12 @@ hash_of() {
 }
 
 # upload NAME with|without: 3,000,000 bytes to a judge that pauses 2 ms before each read. Sets RESULT, STATUS, WORK.
+# It ends silently, for its answer might come before close(); ANSWER is set where the program waits for that.
 upload() {
 	WITH=$2
 	new_work
 	make_bytes 3000000
-	start_judge --tls 1.3 --read-pause-ms 2 --timeout-ms 60000 --silent-end
+	start_judge --tls 1.3 --read-pause-ms 2 --timeout-ms 60000 ${ANSWER---silent-end}
 	PORT=$JUDGE_PORT
 	start "$1"
 	finish $!
@@ -87,12 +88,20 @@ loses() {
 
 @test "ncat --send-only: an upload to a slow reader arrives whole" {
 	needs_filter
-	loses ncat_upload
+	as_listed || upload ncat_upload without
+	if as_listed || [ "$(field close_notify "$RESULT")" -eq 0 ]; then
+		loses ncat_upload
+	else # Debian 13's was right already
+		all_arrives ncat_upload
+	fi
 }
 
 @test "ncat: an upload that waits for the reader's end lost no byte, and now says goodbye" {
+	ANSWER=
 	upload ncat_upload_listening without
-	assert_equal "$(field bytes "$RESULT") $(verdict_of "$RESULT")" '3000000 truncated'
+	EXPECTED=truncated
+	as_listed || [ "$(field close_notify "$RESULT")" -eq 0 ] || EXPECTED=closed # Debian 13's was right already
+	assert_equal "$(field bytes "$RESULT") $(verdict_of "$RESULT")" "3000000 $EXPECTED"
 	all_arrives ncat_upload_listening
 }
 
@@ -261,7 +270,7 @@ stored() {
 
 refuse() { program python3 "$CLIENTS/refuse.py" "$CERT" "$KEY"; }
 python_post() { inside python3 "$CLIENTS/upload.py" post "$PORT" "$WORK/bytes"; }
-curl_post() { inside curl -sSk --limit-rate 1M -H Expect: --data-binary "@$WORK/bytes" -w '%{http_code}' "https://127.0.0.1:$PORT/"; }
+curl_post() { inside curl -sSk --limit-rate 1M -H Expect: --data-binary "@$WORK/bytes" -w 'HTTP %{http_code}' "https://127.0.0.1:$PORT/"; }
 
 # refusals CLIENT with|without: of ten POSTs of 200,000 bytes, sent a little at a time, sets HEARD, how many got the answer.
 refusals() {
@@ -276,7 +285,7 @@ refusals() {
 	for ((round = 0; round < 10; round++)); do
 		run "$1"
 		echo "$1, server $2: ${output##*$'\n'}"
-		[[ $output != *413* ]] || HEARD=$((HEARD + 1))
+		[[ $output != *'HTTP 413'* ]] || HEARD=$((HEARD + 1))
 	done
 	kill "$server"
 }

@@ -18,7 +18,7 @@ def post():
     connection = http.client.HTTPSConnection('127.0.0.1', port, context=context)
     connection.request('POST', '/', slowly(content()), {'Content-Length': os.path.getsize(name)})
     answer = connection.getresponse()
-    print(answer.status, answer.read())
+    print('HTTP', answer.status, answer.read())
 
 
 def ftps():
