@@ -343,14 +343,22 @@ postgres() {
 		-c ssl=on -c ssl_cert_file=cert.pem -c ssl_key_file=key.pem
 }
 # It can't be installed beside vsftpd, so it has a root of its own, which sees this test's files only.
+add_proftpd() { # SUITE
+	CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q "$1" proftpd-core proftpd-mod-crypto 2>/dev/null ||
+		CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q "$1" proftpd-basic # Debian 11
+}
 proftpd() {
+	local modules module
+	modules=$(CN_BUILD=$OTHER "$PROJECT/tests/sysroot" path "$RELEASE")/usr/lib/proftpd
 	let_in
 	cp "$SHIM" .
 	cp "$CERT" cert.pem
 	cp "$KEY" key.pem
 	cat >conf <<-END
 		ModulePath /usr/lib/proftpd
-		LoadModule mod_tls.c
+		$(for module in delay ls xfer tls; do # Debian 13 has all of them beside the program
+			[ ! -e "$modules/mod_$module.so" ] || echo "LoadModule mod_$module.c"
+		done)
 		ServerType standalone
 		DefaultAddress 127.0.0.1
 		UseIPv6 off

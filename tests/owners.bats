@@ -10,7 +10,7 @@ load cases
 setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host python3 ncat socat stunnel4 postgresql apache2-bin vsftpd
-	! may_mount || CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
+	! may_mount || add_proftpd host
 }
 
 setup() {

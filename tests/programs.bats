@@ -10,7 +10,7 @@ setup_file() {
 	make_certs
 	"$PROJECT/tests/sysroot" add -q host "${PACKAGES[@]}"
 	"$PROJECT/tests/sysroot" add -q host "$SOME_LACK" 2>/dev/null || : >"$BATS_FILE_TMPDIR/no-qt6"
-	! may_mount || CN_BUILD=$OTHER "$PROJECT/tests/sysroot" add -q host proftpd-core proftpd-mod-crypto
+	! may_mount || add_proftpd host
 	libevent_program
 }
 

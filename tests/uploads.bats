@@ -16,6 +16,7 @@ setup_file() {
 setup() {
 	CERT=$PKI/cert.pem KEY=$PKI/key.pem
 	TRIES=20
+	ENDS=(--silent-end)
 }
 
 teardown() {
@@ -38,12 +39,12 @@ hash_of() {
 }
 
 # upload NAME with|without: 3,000,000 bytes to a judge that pauses 2 ms before each read. Sets RESULT, STATUS, WORK.
-# It ends silently, for its answer might come before close(); ANSWER is set where the program waits for that.
+# It ends as ENDS says: silently, for its answer might come before close(), but where the program waits for that.
 upload() {
 	WITH=$2
 	new_work
 	make_bytes 3000000
-	start_judge --tls 1.3 --read-pause-ms 2 --timeout-ms 60000 ${ANSWER---silent-end}
+	start_judge --tls 1.3 --read-pause-ms 2 --timeout-ms 60000 "${ENDS[@]}"
 	PORT=$JUDGE_PORT
 	start "$1"
 	finish $!
@@ -97,7 +98,7 @@ loses() {
 }
 
 @test "ncat: an upload that waits for the reader's end lost no byte, and now says goodbye" {
-	ANSWER=
+	ENDS=()
 	upload ncat_upload_listening without
 	EXPECTED=truncated
 	as_listed || [ "$(field close_notify "$RESULT")" -eq 0 ] || EXPECTED=closed # Debian 13's was right already

@@ -26,6 +26,7 @@ heard() {
 	text=${text//asio.misc:End of file/eof}
 	text=${text//asio.ssl.stream:stream truncated/stream_truncated}
 	text=${text//asio.ssl:protocol is shutdown/protocol_is_shutdown}
+	text=${text// (SSL routines)/} # Boost 1.83 says whose
 	text=${text//system:Operation canceled/operation_aborted}
 	text=${text//system:Resource temporarily unavailable/would_block}
 	text=${text//system:Bad file descriptor/bad_descriptor}
