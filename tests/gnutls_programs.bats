@@ -39,6 +39,7 @@ holds() {
 			echo "$name, TLS $tls, without: $status $before"
 			echo "$name, TLS $tls, with: $STATUS $RESULT"
 			! as_listed || assert_equal "$(verdict_of "$before")" "$EXPECTED"
+			[ "$name $tls" != 'kdig 1.2' ] || as_listed || [ "$(field handshake "$before")" = true ] || continue # Debian 13's knows only 1.3
 			assert_equal "$(verdict_of "$RESULT")" closed
 			assert_equal "$(field close_notify "$RESULT")" 1
 			assert_equal "$(field records_after_close_notify "$RESULT")" 0
