@@ -606,17 +606,6 @@ make_rsa_cert() {
 		-keyout "$RSA.key" -out "$RSA.pem" 2>/dev/null
 }
 
-# columns ROW NAME...: sets each variable to its column, without the blanks around it.
-columns() {
-	local row=$1 value
-	shift
-	while [ $# -gt 0 ]; do
-		value=${row%%|*} row=${row#*|}
-		read -r "$1" <<<"$value"
-		shift
-	done
-}
-
 # row_of NAME ROW...: prints the row of that name.
 row_of() {
 	local name=$1 row

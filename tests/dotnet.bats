@@ -58,17 +58,6 @@ built() {
 		"${@:2}" -o "$place/out" --artifacts-path "$place/obj" "$PROJECT/tests/dotnet/party.csproj" </dev/null >&2
 }
 
-# columns ROW NAME...: sets each variable to its column, without the blanks around it.
-columns() {
-	local row=$1 value
-	shift
-	while [ $# -gt 0 ]; do
-		value=${row%%|*} row=${row#*|}
-		read -r "$1" <<<"$value"
-		shift
-	done
-}
-
 # scenarios NAMES VERSIONS: plays these (all: NAMES is empty) without the library, with --deep, and with --quiet override.
 scenarios() {
 	local row name role judge without deep override tls library verdicts=() now=0 first

@@ -80,6 +80,17 @@ make_certs() {
 	) 9>"$BUILD/tests/pki.lock"
 }
 
+# columns ROW NAME...: sets each variable to its column, without the blanks around it.
+columns() {
+	local row=$1 value
+	shift
+	while [ $# -gt 0 ]; do
+		value=${row%%|*} row=${row#*|}
+		read -r "$1" <<<"$value"
+		shift
+	done
+}
+
 # start_judge ARGS...: a judge server in the background. Sets JUDGE_PORT, JUDGE_PID (for programs too, see rude_now), JUDGE_OUT.
 # It holds a lock on $JUDGE_OUT.lock for as long as it lives; that's how judge_result waits for it.
 start_judge() {

@@ -64,17 +64,6 @@ party() {
 	chmod +x "$PARTY"
 }
 
-# columns ROW NAME...: sets each variable to its column, without the blanks around it.
-columns() {
-	local row=$1 value
-	shift
-	while [ $# -gt 0 ]; do
-		value=${row%%|*} row=${row#*|}
-		read -r "$1" <<<"$value"
-		shift
-	done
-}
-
 # What each of the judge's lines says of scenario $1 but for the end: how many bytes and which; a Host header has the port.
 bytes_of() {
 	local line sum
