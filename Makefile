@@ -168,7 +168,7 @@ $(BUILD)/tests/rude/%: tests/rude/%.c $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(MORE_LIBRARIES) -lssl -lcrypto -lpthread -ldl
 
-$(BUILD)/tests/threads/%: tests/threads/%.c $(wildcard tests/rude/*.h)
+$(BUILD)/tests/threads/%: tests/threads/%.c tests/threads/carried.h $(wildcard tests/rude/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/rude $< -o $@ -lssl -lcrypto -lpthread -ldl
 
@@ -333,7 +333,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \
 	  pyflakes3=pyflakes3
 	clang-format --dry-run -Werror shim/*.c shim/*.h tests/programs/*.c tests/judge/*.[ch] \
-	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/patch/*.c tests/threads/*.c tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/schannel/*.[ch] tests/coverage.c)
+	  $(wildcard tests/rude/*.[ch] tests/gnutls/*.[ch] tests/patch/*.c tests/threads/*.[ch] tests/transports/*.c tests/dlopen/*.c tests/loaders/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/storm/*.c tests/schannel/*.[ch] tests/coverage.c)
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done

@@ -5,30 +5,9 @@
  *     window_full PORT TLS N [close]
  *
  * SSL_free and close, or close alone. */
-#include "rude.h"
+#include "carried.h"
 
 #include <linux/tcp.h>
-
-static void carry(int near, int wire, int closed)
-{
-	char bytes[16384];
-	struct pollfd ends[3] = {{.fd = near, .events = POLLIN},
-				 {.fd = wire, .events = POLLIN},
-				 {.fd = closed, .events = POLLIN}};
-
-	while (poll(ends, 3, -1) > 0 && !ends[2].revents) {
-		if (ends[1].revents && !rude_carry(wire, near))
-			ends[1].fd = -1;
-		if (ends[0].revents && recv(near, bytes, sizeof(bytes), MSG_PEEK) < 512)
-			rude_carry(near, wire);
-		else if (ends[0].revents)
-			ends[0].fd = -1;
-	}
-	send(near, bytes, 20, MSG_NOSIGNAL);
-	while (rude_carry(near, wire))
-		;
-	rude_vanish();
-}
 
 /* Returns the window once there is nothing on its way. */
 static uint32_t window_of(int fd)
@@ -55,30 +34,15 @@ static void fill_window(struct rude *r)
 int main(int argc, char **argv)
 {
 	struct rude r = rude_arguments(argc, argv);
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof(address);
-	int wire = rude_tcp(&r), listener = socket(AF_INET, SOCK_STREAM, 0), closed[2];
-	pid_t peer;
+	struct carried c = {.handshake = 512, .word = "not a record of TLS"};
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&address, &size) || pipe(closed) || (peer = fork()) < 0)
-		rude_fail("listen");
-	if (peer == 0) {
-		close(closed[1]);
-		carry(accept(listener, NULL, NULL), wire, closed[0]);
-	}
-	close(wire);
-	r.fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(r.fd, (struct sockaddr *)&address, size))
-		rude_fail("connect");
+	carried_begins(&r, &c);
 	r.ctx = rude_context(&r);
 	rude_speak(&r);
 	fill_window(&r);
 	if (argc < 5)
 		SSL_free(r.ssl);
 	TELL(close(r.fd));
-	close(closed[1]);
-	rude_wait_for(peer);
+	carried_over(&c);
 	return 0;
 }
