@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A push function of its own that keeps the last N bytes to itself; gnutls_deinit, close. */
+ * A push function of its own that keeps to itself the last N bytes, or the goodbye; gnutls_deinit, close.
+ *
+ *     own_push_holds PORT TLS N [bye] */
 #include "party.h"
 
 static bool keeps;
@@ -19,6 +21,9 @@ int main(int argc, char **argv)
 	gnutls_transport_set_push_function(p.session, push);
 	party_speak(&p);
 	keeps = true;
-	party_write(&p, p.r.n);
+	if (argc < 5)
+		party_write(&p, p.r.n);
+	else
+		TELL(gnutls_bye(p.session, GNUTLS_SHUT_WR));
 	return party_ends(&p);
 }
