@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# What a program does with descriptors, signals, limits and the halves of a socket by ways that are seldom gone.
+# Rare ways to the kernel: copies and hand-overs by syscall(), halves of a socket, SO_LINGER set meanwhile, write() in a handler or
+# after a jump, thousands of descriptors. Each first without the library.
 # shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 load helper
