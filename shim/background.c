@@ -481,8 +481,9 @@ static void move_in(void)
 			atomic_store(&background.leaving, false);
 			atomic_store(&background.state, 0);
 			atomic_store(&background.process, self);
+		} else {
+			sched_yield();
 		}
-		sched_yield();
 		seen = atomic_load(&background.process);
 	}
 }
@@ -573,12 +574,24 @@ static void wake(void)
 		cn_copy_over(out);
 }
 
+/* Asked anew: the program may have gained or lost CAP_NET_ADMIN. */
+static bool is_filter_to_be_had(void)
+{
+	int any = cn_socket_for_now(AF_INET, SOCK_STREAM);
+	bool had = any < 0 || cn_socket_refuse_input(any) == 0;
+
+	if (any >= 0)
+		cn_copy_over(any);
+	return had;
+}
+
 void cn_background_let_go(void)
 {
 	int64_t end = 0;
 	uint32_t holding, least = UINT32_MAX;
 
-	if (!is_ours() || !(atomic_load(&background.state) & OPEN) || !atomic_load(&background.holding))
+	if (!is_ours() || !(atomic_load(&background.state) & OPEN) || !atomic_load(&background.holding) ||
+	    !is_filter_to_be_had())
 		return;
 	atomic_store(&background.leaving, true);
 	wake();

@@ -198,6 +198,14 @@ int cn_socket_refuse_input(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? errno : 0;
 }
 
+bool cn_socket_filter_is_locked(int fd)
+{
+	int locked = 0;
+	socklen_t length = sizeof(locked);
+
+	return getsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &locked, &length) || locked;
+}
+
 void cn_socket_limit(int fd, unsigned int ms)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));

@@ -67,8 +67,12 @@ size_t cn_socket_send(int fd, const unsigned char *bytes, size_t length, int fla
 bool cn_socket_drain(int fd, bool tcp, bool *heard);
 
 /* Attaches a socket filter, for good: from here on the kernel takes the peer's acknowledgements, but neither its data nor its FIN. It
- * replaces a filter that the program may have set. Needs no privilege. 0 or the errno. */
+ * replaces a filter that the program may have set. Linux from August 2026 on wants CAP_NET_ADMIN for it (commit 5d39580f68e6), earlier ones no
+ * privilege. 0 or the errno: EPERM without that, or if the program has locked its own. */
 int cn_socket_refuse_input(int fd);
+
+/* Whether the program has locked the filter of this socket (SO_LOCK_FILTER), or the kernel can't tell. */
+bool cn_socket_filter_is_locked(int fd);
 
 /* TCP_USER_TIMEOUT: how many milliseconds the kernel goes on with bytes that nobody acknowledges. */
 void cn_socket_limit(int fd, unsigned int ms);

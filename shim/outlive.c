@@ -16,6 +16,16 @@
  * SO_LOCK_FILTER) says nothing of the next. */
 static _Atomic bool refused;
 
+/* Linux from August 2026 on wants CAP_NET_ADMIN, which a program may lose, gain and regain. So that it does not ask in vain at each end, it
+ * is spared so many: if the background delivers. Where nobody else would, the kernel is asked in any case. */
+#define SPARED 64
+static _Atomic int spared;
+
+static bool is_spared(void)
+{
+	return atomic_load_explicit(&spared, memory_order_relaxed) > 0 && atomic_fetch_sub(&spared, 1) > 0;
+}
+
 bool cn_kernel_delivers(struct cn_conn *conn, int fd)
 {
 	int error;
@@ -28,8 +38,12 @@ bool cn_kernel_delivers(struct cn_conn *conn, int fd)
 	if (error) {
 		if (error == ENOSYS || error == ENOPROTOOPT || error == EACCES)
 			atomic_store(&refused, true);
+		if (error == EPERM && !cn_socket_filter_is_locked(fd))
+			atomic_store(&spared, SPARED);
 		return false;
 	}
+	if (atomic_load_explicit(&spared, memory_order_relaxed))
+		atomic_store(&spared, 0);
 	cn_conn_note(conn, CN_REFUSES_INPUT);
 	if (cn_config.timeout_set && cn_config.timeout_ms)
 		cn_socket_limit(fd, cn_config.timeout_ms);
@@ -53,15 +67,17 @@ enum cn_delivery cn_outlive(struct cn_conn *conn, int fd, enum cn_cause cause, c
 	 * is shut for reading: none of them can be handed over. */
 	bool can_hand_over = cause != CN_CAUSE_SHUTDOWN_BOTH && cause != CN_CAUSE_EXIT &&
 			     socket->wait_s == 0 && !cn_conn_has(conn, CN_INPUT_SHUT);
+	bool at_once =
+		can_hand_over && (done->talking || conn->rest_length ||
+				  (done->at_risk && !cn_conn_has(conn, CN_REFUSES_INPUT) && is_spared()));
 	bool kernel;
 
-	if (can_hand_over && (done->talking || conn->rest_length) &&
-	    background_delivers(conn, fd, done->talking))
+	if (at_once && background_delivers(conn, fd, done->talking))
 		return CN_DELIVERY_BACKGROUND;
 	if (!done->at_risk)
 		return CN_DELIVERY_NOTHING;
 	kernel = cn_kernel_delivers(conn, fd);
-	if (!kernel && can_hand_over && background_delivers(conn, fd, false))
+	if (!kernel && can_hand_over && !at_once && background_delivers(conn, fd, false))
 		return CN_DELIVERY_BACKGROUND;
 	if (cause != CN_CAUSE_SHUTDOWN_BOTH)
 		done->drained = cn_socket_drain(fd, true, NULL); /* what came in before the filter stood */
