@@ -38,12 +38,15 @@ needs_readers() {
 }
 
 # Linux from August 2026 on lets only a process with CAP_NET_ADMIN filter a TCP socket. Without that the kernel delivers nothing for it.
-needs_filter() {
+may_filter() {
 	python3 -c 'import ctypes, socket
 rule = ctypes.create_string_buffer(b"\6\0\0\0\xff\xff\0\0")
 program = (ctypes.c_uint64 * 2)(1, ctypes.addressof(rule))
-socket.socket().setsockopt(socket.SOL_SOCKET, 26, bytes(program))' 2>/dev/null || # SO_ATTACH_FILTER
-		skip 'this process may filter no TCP socket (CAP_NET_ADMIN)'
+socket.socket().setsockopt(socket.SOL_SOCKET, 26, bytes(program))' 2>/dev/null # SO_ATTACH_FILTER
+}
+
+needs_filter() {
+	may_filter || skip 'this process may filter no TCP socket (CAP_NET_ADMIN)'
 }
 
 needs_ipv6() {

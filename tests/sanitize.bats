@@ -130,6 +130,7 @@ threads() {
 	ARGS=(1000 300 free close)
 	add threads/reuse_race
 	ARGS=(100000 8) JUDGE_ARGS=(--connections 8 --read-pause-ms 1 --rcvbuf 4096)
+	may_filter || ARGS+=(alone)
 	add threads/close_together
 	if [ "$1" = asan ]; then # TSan has a thread of its own, for which many_linger would wait
 		ARGS=(40000 100) JUDGE_ARGS=(--connections 100 --read-pause-ms 5 --rcvbuf 4096)

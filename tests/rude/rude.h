@@ -12,6 +12,7 @@
 #include "old_libc.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -232,6 +233,28 @@ static inline void rude_has_threads(void)
 
 	if (pthread_create(&thread, NULL, rude_idle, NULL))
 		rude_fail("pthread_create");
+}
+
+#ifdef __SANITIZE_THREAD__ /* which has a thread of its own */
+#define RUDE_THREADS 2
+#else
+#define RUDE_THREADS 1
+#endif
+
+/* Lives until no other thread of this process does. */
+static inline void rude_alone(void)
+{
+	DIR *tasks;
+	int threads;
+
+	do {
+		usleep(1000);
+		tasks = opendir("/proc/self/task");
+		for (threads = -2; tasks && readdir(tasks); threads++) /* . and .. */
+			;
+		if (tasks)
+			closedir(tasks);
+	} while (threads > RUDE_THREADS);
 }
 
 static inline void rude_nonblocking(int fd)

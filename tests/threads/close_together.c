@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * COUNT threads have a non-blocking connection each, write N bytes to it, and close it at the same moment.
  *
- *     close_together PORT TLS N COUNT
- */
+ *     close_together PORT TLS N COUNT [alone]
+ *
+ * alone: lives until none of its threads does. */
 #include "rude.h"
 
 static struct rude common;
@@ -34,5 +35,7 @@ int main(int argc, char **argv)
 			rude_fail("pthread_create");
 	for (int i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
+	if (argc > 5)
+		rude_alone();
 	return 0;
 }

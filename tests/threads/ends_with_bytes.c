@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Writes N bytes and ends the connection before the peer can have read them.
  *
- *     ends_with_bytes PORT TLS N HOW [blocking|nonblocking] [UNREAD] [SNDBUF] [now]
+ *     ends_with_bytes PORT TLS N HOW [blocking|nonblocking] [UNREAD] [SNDBUF] [now|alone]
  *
  * HOW: close, free_close, shutdown_close, shut_wr_close, free_shut_rdwr_close, exit or _exit. UNREAD: so many bytes of
- * the peer's have come and stay unread. now: the judge is told when all that is done. */
+ * the peer's have come and stay unread. now: the judge is told when all that is done. alone: lives until no other thread does. */
 #include "rude.h"
 
 static void write_all(struct rude *r, bool blocking)
@@ -61,7 +61,9 @@ int main(int argc, char **argv)
 		if (ioctl(r.fd, FIONREAD, &there))
 			rude_fail("FIONREAD");
 	end(&r, argc > 4 ? argv[4] : "close");
-	if (argc > 8)
+	if (argc > 8 && !strcmp(argv[8], "now"))
 		rude_now();
+	if (argc > 8 && !strcmp(argv[8], "alone"))
+		rude_alone();
 	return 0;
 }

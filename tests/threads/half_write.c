@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Fills a socket until SSL_write of SIZE bytes says WANT_WRITE, and then only ends.
  *
- *     half_write PORT TLS SIZE [HOW [SNDBUF [alone|shrunk]]]
+ *     half_write PORT TLS SIZE [HOW [SNDBUF [alone|shrunk [alone]]]]
  *
  * Prints how many bytes SSL_write has taken before. All are a to z, over and over. HOW: close, free_close, or free_wait_close,
  * which closes once the socket takes more. SNDBUF: 212992 is the most that the library would make of it. alone: without the
  * right to more than that, and lives until no other thread does. shrunk: the full buffer gets half that size. */
 #include "rude.h"
 
-#include <dirent.h>
 #include <linux/capability.h>
 
 static void give_up_rights(void)
@@ -23,24 +22,14 @@ static void give_up_rights(void)
 		rude_fail("capset");
 }
 
-static int threads(void)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	int count = -2; /* . and .. */
-
-	while (tasks && readdir(tasks))
-		count++;
-	closedir(tasks);
-	return count;
-}
-
 int main(int argc, char **argv)
 {
 	struct rude r = rude_connect(argc, argv);
 	const char *how = argc > 4 ? argv[4] : "close";
 	char *letters = malloc((size_t)r.n + 26);
 	int size = argc > 5 ? atoi(argv[5]) : 8192, taken = 0, put;
-	bool alone = argc > 6 && !strcmp(argv[6], "alone"), shrunk = argc > 6 && !alone;
+	bool alone = argc > 6 && !strcmp(argv[argc - 1], "alone"),
+	     shrunk = argc > 6 && strcmp(argv[6], "alone");
 
 	if (alone)
 		give_up_rights();
@@ -64,7 +53,7 @@ int main(int argc, char **argv)
 	if (!strcmp(how, "free_wait_close"))
 		poll(&(struct pollfd){.fd = r.fd, .events = POLLOUT}, 1, -1);
 	close(r.fd);
-	while (alone && threads() > 1)
-		usleep(1000);
+	if (alone)
+		rude_alone();
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What programs do while a socket that they have closed is still in the kernel's hands.
  *
- *     while_lingering PORT TLS N WHAT
+ *     while_lingering PORT TLS N WHAT [alone]
  *
  * fork: a child exits at once. fork_lingers: the child makes and closes a connection of its own. closefrom: closes
  * every descriptor there is. descriptors: compares its list of descriptors. last_three, small_stack: closes with only 3
@@ -9,7 +9,7 @@
  * pollers: the socket is in epoll sets of all kinds, which are asked after its close. poller_by_copy, poller_by_first: in one,
  * by a number that is closed before another. sigio: it asked for SIGIO. under_filter: it installs a seccomp filter for all
  * threads. frees: main frees the session while another thread waits in close(). waits, waits_until_signal: its close() is to wait a minute for the peer (SO_LINGER); what had not been acknowledged
- * then, as the kernel shows it. */
+ * then, as the kernel shows it. alone: each process lives until it has no other thread. */
 #include "rude.h"
 
 #include <dirent.h>
@@ -229,6 +229,7 @@ static void with_sigio(void)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 4 ? argv[4] : "";
+	bool alone = argc > 5;
 	unsigned long before;
 	struct rlimit limit;
 	pid_t child;
@@ -239,6 +240,8 @@ int main(int argc, char **argv)
 	meet();
 	if (!strcmp(what, "small_stack")) {
 		in_small_stack();
+		if (alone)
+			rude_alone();
 		return 0;
 	}
 	if (!strcmp(what, "last_three")) {
@@ -266,6 +269,8 @@ int main(int argc, char **argv)
 		if (child == 0 && !strcmp(what, "fork_lingers")) {
 			meet();
 			TELL(close(r.fd));
+			if (alone)
+				rude_alone();
 		}
 		if (child == 0)
 			return 0;
@@ -278,5 +283,7 @@ int main(int argc, char **argv)
 		printf("the last word\n");
 		pthread_exit(NULL);
 	}
+	if (alone)
+		rude_alone();
 	return 0;
 }
