@@ -244,7 +244,7 @@ schannel: needs-wine ## SChannel: all of it, under Wine 8 and 10 (two minutes, 1
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/judge
 	@tests/run tests/schannel.bats tests/schannel/whole.bats
 
-releases: ## demo and suite in bare systems of Debian 11, 12, 13, with and without CAP_SYS_ADMIN (root)
+releases: ## demo and suite in bare systems of Debian 11, 12, 13, as root with all rights and as in an ordinary container
 	@CN_BUILD=$(abspath $(BUILD)) tests/releases
 
 .PHONY: walk

@@ -21,10 +21,10 @@ demo_within() {
 	assert_equal "$(grep -c ' repaired$' <<<"$output")" 4
 }
 
-@test "the demo without CAP_SYS_ADMIN: each fault is seen, and each repair" {
+@test "the demo in an ordinary container, without CAP_SYS_ADMIN and CAP_NET_ADMIN: each fault is seen, and each repair" {
 	[ "$EUID" -eq 0 ] || skip 'only root can give up a capability and install packages'
-	run ! setpriv --bounding-set -sys_admin --inh-caps -sys_admin --no-new-privs unshare --mount true
-	demo_within setpriv --bounding-set -sys_admin --inh-caps -sys_admin --no-new-privs
+	run ! setpriv --bounding-set -sys_admin,-net_admin --inh-caps -sys_admin,-net_admin --no-new-privs unshare --mount true
+	demo_within setpriv --bounding-set -sys_admin,-net_admin --inh-caps -sys_admin,-net_admin --no-new-privs
 }
 
 @test "make without a compiler names the packages; nothing is installed" {
