@@ -99,7 +99,7 @@ named() {
 	run cat "$2"
 	case $1 in
 	*truncated) assert_output --regexp ' (fault=quiet|reason=unclean_exit|reason=quiet) ' ;;
-	*reset) assert_output --regexp ' reason=(abort_requested|quiet) ' ;;
+	*reset) assert_output --regexp ' (fault=abort|reason=abort_requested|reason=quiet) ' ;; # also of a write that it cut short
 	*closed) assert_output --regexp ' verdict=(ended|repaired) ' ;;
 	esac
 }
