@@ -14,6 +14,8 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -258,7 +260,11 @@ PUBLIC int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
 
 PUBLIC int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
-	return FAILS("setsockopt") ? -1 : REAL(setsockopt)(fd, level, name, value, length);
+	bool ours = level == IPPROTO_TCP
+			    ? name == TCP_USER_TIMEOUT
+			    : name == SO_ATTACH_FILTER || name == SO_SNDBUFFORCE || name == SO_SNDBUF;
+
+	return ours && FAILS("setsockopt") ? -1 : REAL(setsockopt)(fd, level, name, value, length);
 }
 
 PUBLIC int getsockname(int fd, __SOCKADDR_ARG address, socklen_t *length)
@@ -311,9 +317,10 @@ PUBLIC int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
 	return FAILS("connect") ? -1 : REAL(connect)(fd, address, length);
 }
 
+/* That of the background, which begins at an end. */
 PUBLIC int epoll_create1(int flags)
 {
-	return FAILS("epoll_create1") ? -1 : REAL(epoll_create1)(flags);
+	return atomic_load(&ending) && FAILS("epoll_create1") ? -1 : REAL(epoll_create1)(flags);
 }
 
 PUBLIC int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
