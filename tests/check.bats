@@ -243,6 +243,18 @@ time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	done
 }
 
+@test "a file of 20 GB, almost all of it a hole, is searched at its beginning alone" {
+	local program=$BATS_TEST_TMPDIR/large
+	cp "$BUILD/tests/rude/free_then_close" "$program"
+	truncate -s 20G "$program"
+	check "$program"
+	assert_success
+	assert_line --regexp '^tls library: +OpenSSL [0-9.]+[a-z]*$'
+	assert_line "missed:              $program is larger than 512 MB: only its beginning was searched"
+	assert_line --regexp '^verdict: +covered$'
+	refute_output --regexp 'exhausted|Aborted'
+}
+
 @test "it runs without a build" {
 	mkdir -p "$BATS_TEST_TMPDIR/tree/scripts"
 	cp "$PROJECT"/scripts/closenotify{,-check} "$BATS_TEST_TMPDIR/tree/scripts"
