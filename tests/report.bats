@@ -582,6 +582,47 @@ hostile() {
 	assert_equal "$stderr$output" ''
 }
 
+@test "a FIFO is read as a stream; that nobody writes to it yet is said" {
+	local fifo=$BATS_TEST_TMPDIR/fifo said
+	"$GENERATE" sample 100 >"$LOG"
+	mkfifo "$fifo" "$BATS_TEST_TMPDIR/said"
+	timeout 60 "$REPORT" --json "$fifo" 2>"$BATS_TEST_TMPDIR/said" >"$BATS_TEST_TMPDIR/by_fifo" 3>&- &
+	read -r said <"$BATS_TEST_TMPDIR/said"
+	assert_equal "$said" "closenotify-report: $fifo is a FIFO: waits until somebody writes to it"
+	cat "$LOG" >"$fifo"
+	wait "$!" || [ $? -eq 1 ]
+	report 1 --json "$LOG"
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/by_fifo")" "$output"
+	report 1 --json <(cat "$LOG")
+	assert_equal "$stderr" ''
+	report 0 --json <(:)
+	assert_equal "$stderr" ''
+}
+
+@test "a terminal is read until Ctrl-D, which is said" {
+	"$GENERATE" sample 1 >"$LOG"
+	run timeout 60 python3 - "$REPORT" "$LOG" <<-'END'
+		import os, pty, sys
+		child, terminal = pty.fork()
+		if not child:
+		    os.execv(sys.argv[1], [sys.argv[1], '--json', '-'])
+		heard = b''
+		while b'\n' not in heard:
+		    heard += os.read(terminal, 4096)
+		print(heard.decode().splitlines()[0])
+		with open(sys.argv[2], 'rb') as log:
+		    os.write(terminal, log.readline() + b'\x04')
+		heard = b''
+		try:
+		    while piece := os.read(terminal, 4096):
+		        heard += piece
+		except OSError:  # its other end is closed
+		    pass
+		print(b'"lines": 1,' in heard)
+	END
+	assert_output $'closenotify-report: - is a terminal: reads lines until Ctrl-D\nTrue'
+}
+
 @test "-o: the file changes as a whole, with the permissions of any new file; a device is written to" {
 	umask 027
 	echo old >"$BATS_TEST_TMPDIR/metrics.prom"

@@ -5,17 +5,37 @@ import fnmatch
 import gzip
 import os
 import re
+import select
 import shutil
+import stat
 import sys
 import tempfile
 import time
 import zlib
 
 from .schema import Broken, Strange, understood
-from .words import clean, fail
+from .words import clean, fail, say
 
 LONGEST = 1 << 14  # bytes of a line; the library writes fewer than 4,096
 NAMED = 5  # broken lines that are told by name
+
+
+def unwritten(name):
+    """Whether it is a FIFO that nobody has opened to write, so that open() will wait. A pipe of the shell's, <(...), is not."""
+    try:
+        if not stat.S_ISFIFO(os.stat(name).st_mode):
+            return False
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return not poll.poll(0) and os.read(fd, 1) == b''
+    except BlockingIOError:  # somebody has, and has not written yet
+        return False
+    finally:
+        os.close(fd)
 
 
 class Files:
@@ -28,7 +48,11 @@ class Files:
         self.what = 'reading'
         for name in names:
             try:
+                if name != '-' and unwritten(name):
+                    say(f'{name} is a FIFO: waits until somebody writes to it')
                 raw = open(0 if name == '-' else name, 'rb', closefd=name != '-')
+                if raw.isatty():
+                    say(f'{name} is a terminal: reads lines until Ctrl-D')
                 if again and not raw.seekable():
                     raw = self.spooled(raw)
                 if raw.seekable():

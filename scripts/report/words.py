@@ -78,14 +78,19 @@ def elapsed(microseconds):
     return f'{microseconds / 1000:,.1f} ms' if microseconds < 10000000 else f'{microseconds / 1000000:,.1f} s'
 
 
-def fail(message):
-    """Ends with status 2 and one line."""
+def say(message):
+    """One line on standard error."""
     if sys.stderr is not None:
         try:
             sys.stderr.write(f'closenotify-report: {clean(message)}\n')
             sys.stderr.flush()
         except OSError:  # nobody to tell
             pass
+
+
+def fail(message):
+    """Ends with status 2 and one line."""
+    say(message)
     sys.exit(2)
 
 
