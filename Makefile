@@ -60,7 +60,8 @@ $(BUILD)/obj/%.o: shim/%.c $(HEADERS) $(BUILD)/probes Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -fno-plt -fexceptions -include shim/older.h -c $< -o $@
 
-# Exports the interposed names and nothing else. pthread and dl are libraries of their own before glibc 2.34.
+# Exports the interposed names and nothing else. pthread and dl are libraries of their own before glibc 2.34. Few
+# segments, because every program that starts with it pays for each.
 $(BUILD)/exports.map: shim/hooks.def
 	@mkdir -p $(@D)
 	set -e; { echo '{ global:'; $(CC) -E -P -xc '-DHOOK(ret, name, params, home, purpose)=name;' $<; \
@@ -69,7 +70,7 @@ $(BUILD)/exports.map: shim/hooks.def
 $(LIBRARY): $(OBJECTS) $(BUILD)/exports.map
 	$(CC) $(ALL_CFLAGS) -shared -Wl,--version-script=$(BUILD)/exports.map \
 	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs -Wl,-Bsymbolic-functions,--sort-section=name \
-	  -Wl,--as-needed,--hash-style=both $(OBJECTS) $(LDFLAGS) -lpthread -ldl -o $@
+	  -Wl,--as-needed,--hash-style=both,-z,noseparate-code $(OBJECTS) $(LDFLAGS) -lpthread -ldl -o $@
 
 # For LD_AUDIT; only the auditing functions are seen.
 $(DEEP): $(BUILD)/obj/deep.o

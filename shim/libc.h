@@ -17,6 +17,11 @@ struct cn_libc {
 #define HOOK(ret, name, params, home, purpose) ret(*name) params;
 #include "hooks.def"
 #undef HOOK
+	/* What is not hooked, but every process asks for at its start. */
+	const char *(*gnu_get_libc_version)(void);
+	int (*__register_atfork)(void (*before)(void), void (*parent)(void), void (*child)(void),
+				 void *object);
+	int (*__cxa_at_quick_exit)(void (*run)(void), void *object);
 };
 
 extern struct cn_libc cn_libc_table;

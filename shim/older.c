@@ -30,7 +30,7 @@ void *cn_libc_symbol(const char *name)
 
 bool cn_libc_is_glibc(void)
 {
-	return cn_libc_symbol("gnu_get_libc_version") != NULL;
+	return cn_libc()->gnu_get_libc_version != NULL;
 }
 
 bool cn_single_threaded(void)
@@ -73,20 +73,17 @@ extern void *__dso_handle __attribute__((visibility("hidden")));
 
 int cn_pthread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void))
 {
-	typedef int registers(void (*)(void), void (*)(void), void (*)(void), void *);
-	registers *like = NULL;
-	FIND(*like, "__register_atfork");
+	const struct cn_libc *libc = cn_libc();
 
-	return real ? real(before, parent, child, __dso_handle) : ENOSYS;
+	return libc->__register_atfork ? libc->__register_atfork(before, parent, child, __dso_handle)
+				       : ENOSYS;
 }
 
 int cn_at_quick_exit(void (*run)(void))
 {
-	typedef int registers(void (*)(void), void *);
-	registers *like = NULL;
-	FIND(*like, "__cxa_at_quick_exit");
+	const struct cn_libc *libc = cn_libc();
 
-	return real ? real(run, __dso_handle) : ENOSYS;
+	return libc->__cxa_at_quick_exit ? libc->__cxa_at_quick_exit(run, __dso_handle) : ENOSYS;
 }
 
 int cn_on_exit(void (*run)(int status, void *argument), void *argument)
