@@ -353,7 +353,7 @@ void cn_event_end(struct cn_conn *conn, const struct cn_end *end)
 
 void cn_event_after(uint64_t cookie, enum cn_after after, int unacknowledged, int64_t ms)
 {
-	static const char *const words[CN_AFTER_COUNT] = {
+	static const char words[CN_AFTER_COUNT][24] = {
 		[CN_AFTER_ACKNOWLEDGED] = "acknowledged",
 		[CN_AFTER_PEER_END] = "peer_end",
 		[CN_AFTER_RESET] = "reset",

@@ -144,7 +144,7 @@ struct cn_plan cn_decide(const struct cn_facts *f, const struct cn_rules *rules,
 
 const char *cn_reason_word(enum cn_reason reason)
 {
-	static const char *const words[CN_REASON_COUNT] = {
+	static const char words[CN_REASON_COUNT][24] = {
 		[CN_NOT_OWNER] = "not_owner",
 		[CN_SHARED] = "shared",
 		[CN_STALE_FD] = "stale_fd",
@@ -167,7 +167,7 @@ const char *cn_reason_word(enum cn_reason reason)
 
 const char *cn_cause_word(enum cn_cause cause)
 {
-	static const char *const words[CN_CAUSE_COUNT] = {
+	static const char words[CN_CAUSE_COUNT][24] = {
 		[CN_CAUSE_FREE] = "free",
 		[CN_CAUSE_CLEAR] = "clear",
 		[CN_CAUSE_SHUTDOWN] = "shutdown",

@@ -127,11 +127,11 @@ bool cn_verdict_is_bad(enum cn_verdict verdict)
 	return verdict >= CN_VERDICT_TRUNCATED_BY_US && verdict <= CN_VERDICT_FAILED;
 }
 
-/* --- words --- */
+/* --- words: the characters, not pointers, which the loader would have to relocate in every program --- */
 
 const char *cn_verdict_word(enum cn_verdict v)
 {
-	static const char *const words[CN_VERDICT_COUNT] = {
+	static const char words[CN_VERDICT_COUNT][24] = {
 		[CN_VERDICT_ENDED] = "ended",
 		[CN_VERDICT_REPAIRED] = "repaired",
 		[CN_VERDICT_TRUNCATED_BY_US] = "truncated_by_us",
@@ -149,7 +149,7 @@ const char *cn_verdict_word(enum cn_verdict v)
 
 const char *cn_fault_word(enum cn_fault f)
 {
-	static const char *const words[CN_FAULT_COUNT] = {
+	static const char words[CN_FAULT_COUNT][24] = {
 		[CN_FAULT_NONE] = "none",
 		[CN_FAULT_CLOSE_WITHOUT_SHUTDOWN] = "close_without_shutdown",
 		[CN_FAULT_RESET_BY_UNREAD_INPUT] = "reset_by_unread_input",
@@ -164,7 +164,7 @@ const char *cn_fault_word(enum cn_fault f)
 
 const char *cn_wire_end_word(enum cn_wire_end end)
 {
-	static const char *const words[CN_WIRE_COUNT] = {
+	static const char words[CN_WIRE_COUNT][24] = {
 		[CN_WIRE_OPEN] = "open",       [CN_WIRE_CLOSE_NOTIFY] = "close_notify",
 		[CN_WIRE_FIN] = "fin",         [CN_WIRE_MID_RECORD] = "mid_record",
 		[CN_WIRE_RESET] = "reset",     [CN_WIRE_UNREAD] = "unread",
@@ -176,7 +176,7 @@ const char *cn_wire_end_word(enum cn_wire_end end)
 
 const char *cn_verdict_phrase(enum cn_verdict v)
 {
-	static const char *const phrases[CN_VERDICT_COUNT] = {
+	static const char phrases[CN_VERDICT_COUNT][48] = {
 		[CN_VERDICT_ENDED] = "ended properly",
 		[CN_VERDICT_REPAIRED] = "repaired",
 		[CN_VERDICT_TRUNCATED_BY_US] = "truncated by us",
@@ -194,7 +194,7 @@ const char *cn_verdict_phrase(enum cn_verdict v)
 
 const char *cn_fault_phrase(enum cn_fault f)
 {
-	static const char *const phrases[CN_FAULT_COUNT] = {
+	static const char phrases[CN_FAULT_COUNT][48] = {
 		[CN_FAULT_NONE] = "",
 		[CN_FAULT_CLOSE_WITHOUT_SHUTDOWN] = ": closed without close_notify",
 		[CN_FAULT_RESET_BY_UNREAD_INPUT] = ": closed with unread input, which resets",
@@ -209,7 +209,7 @@ const char *cn_fault_phrase(enum cn_fault f)
 
 const char *cn_peer_phrase(enum cn_wire_end end)
 {
-	static const char *const phrases[CN_WIRE_COUNT] = {
+	static const char phrases[CN_WIRE_COUNT][48] = {
 		[CN_WIRE_OPEN] = "",
 		[CN_WIRE_CLOSE_NOTIFY] = "",
 		[CN_WIRE_FIN] = "; the peer: FIN without close_notify",
