@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Carries a plan out. Invariant: never blocks, never raises a signal, decides nothing. */
 #include "farewell.h"
+#include "libc.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -153,7 +154,8 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 	else if (plan->half_close && conn->rest_length)
 		send_rest(conn, fd);
 	if (plan->half_close && !conn->rest_length) /* with a rest, FIN is sent after it */
-		done.half_closed = socket->write_shut || (!socket->reset && shutdown(fd, SHUT_WR) == 0);
+		done.half_closed =
+			socket->write_shut || (!socket->reset && cn_libc()->shutdown(fd, SHUT_WR) == 0);
 	if (plan->drain || plan->refuse_input)
 		done.at_risk = at_risk(conn, fd, socket);
 	/* close() with unread input makes the kernel send RST and drop the send queue. One that is gone sends nothing, and where bytes are at risk the
