@@ -574,10 +574,11 @@ static void wake(void)
 		cn_copy_over(out);
 }
 
-/* Asked anew: the program may have gained or lost CAP_NET_ADMIN. */
-static bool is_filter_to_be_had(void)
+/* Whether letting go gains anything: a filter, or a word in the log of what is lost. The kernel is asked anew, as the program may have
+ * gained CAP_NET_ADMIN. */
+static bool is_gain(void)
 {
-	int any = cn_socket_for_now(AF_INET, SOCK_STREAM);
+	int any = cn_config.log == CN_LOG_NONE ? cn_socket_for_now(AF_INET, SOCK_STREAM) : -1;
 	bool had = any < 0 || cn_socket_refuse_input(any) == 0;
 
 	if (any >= 0)
@@ -591,7 +592,7 @@ void cn_background_let_go(void)
 	uint32_t holding, least = UINT32_MAX;
 
 	if (!is_ours() || !(atomic_load(&background.state) & OPEN) || !atomic_load(&background.holding) ||
-	    !is_filter_to_be_had())
+	    !is_gain())
 		return;
 	atomic_store(&background.leaving, true);
 	wake();

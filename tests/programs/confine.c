@@ -4,7 +4,7 @@
  *
  *     confine WHAT COMMAND [ARG...]
  *
- * WHAT: nothing, no_filter (SO_ATTACH_FILTER: ENOPROTOOPT), no_unix (AF_UNIX: EAFNOSUPPORT, as RestrictAddressFamilies=), no_threads (clone:
+ * WHAT: nothing, no_filter (SO_ATTACH_FILTER: ENOPROTOOPT), no_capability (EPERM, as without CAP_NET_ADMIN on Linux from August 2026 on), no_unix (AF_UNIX: EAFNOSUPPORT, as RestrictAddressFamilies=), no_threads (clone:
  * EAGAIN, as TasksMax=), no_close_range and no_pidfd (ENOSYS). With LIBRARY in the environment COMMAND is
  * preloaded with that, confine itself is not. Exit status 99: the filter could not be set. */
 #include <errno.h>
@@ -66,6 +66,8 @@ int main(int argc, char **argv)
 		;
 	} else if (!strcmp(what, "no_filter")) {
 		refuse_if(SYS_setsockopt, 2, SO_ATTACH_FILTER, ENOPROTOOPT);
+	} else if (!strcmp(what, "no_capability")) {
+		refuse_if(SYS_setsockopt, 2, SO_ATTACH_FILTER, EPERM);
 	} else if (!strcmp(what, "no_unix")) {
 		refuse_if(SYS_socket, 0, AF_UNIX, EAFNOSUPPORT);
 	} else if (!strcmp(what, "no_threads")) {

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -240,6 +241,21 @@ static inline void rude_has_threads(void)
 #else
 #define RUDE_THREADS 1
 #endif
+
+/* Gives up CAP_NET_ADMIN, or takes it again. Only this thread does. */
+static inline void rude_net_admin(bool have)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct rights[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, rights))
+		rude_fail("capget");
+	rights[0].effective &= ~(1U << CAP_NET_ADMIN);
+	if (have)
+		rights[0].effective |= 1U << CAP_NET_ADMIN;
+	if (syscall(SYS_capset, &header, rights))
+		rude_fail("capset");
+}
 
 /* Lives until no other thread of this process does. */
 static inline void rude_alone(void)

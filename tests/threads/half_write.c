@@ -8,20 +8,6 @@
  * right to more than that, and lives until no other thread does. shrunk: the full buffer gets half that size. */
 #include "rude.h"
 
-#include <linux/capability.h>
-
-static void give_up_rights(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct rights[_LINUX_CAPABILITY_U32S_3];
-
-	if (syscall(SYS_capget, &header, rights))
-		rude_fail("capget");
-	rights[0].effective &= ~(1U << CAP_NET_ADMIN);
-	if (syscall(SYS_capset, &header, rights))
-		rude_fail("capset");
-}
-
 int main(int argc, char **argv)
 {
 	struct rude r = rude_connect(argc, argv);
@@ -32,7 +18,7 @@ int main(int argc, char **argv)
 	     shrunk = argc > 6 && strcmp(argv[6], "alone");
 
 	if (alone)
-		give_up_rights();
+		rude_net_admin(false);
 	for (int i = 0; i < r.n + 26; i++)
 		letters[i] = (char)('a' + i % 26);
 	setsockopt(r.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));

@@ -8,7 +8,7 @@
  * in recv(), woken: waits for that thread; unread: until bytes have come, which stay unread; stamps: errors of its own wait on the
  * socket (TX timestamps); moves: to another network namespace; second: makes one more connection,
  * swap: goes on with that; flushed: until all is acknowledged; over: until both sides have sent FIN; abort, abort_by_number: SO_LINGER {on, 0}, by
- * setsockopt() or by syscall(); lends: a child by vfork has been; mark: a getppid(), for a trace. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
+ * setsockopt() or by syscall(); patient: SO_LINGER with a minute; drops, regains: CAP_NET_ADMIN; lends: a child by vfork has been; mark: a getppid(), for a trace. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
  * alone (lives until no other thread does). */
 #include "rude.h"
 
@@ -121,6 +121,13 @@ static void step(struct rude *r, const char *name, const char *family)
 		rude_flushed(r->fd);
 	else if (!strcmp(name, "over"))
 		wait_until_over(r->fd);
+	else if (!strcmp(name, "patient"))
+		setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1, .l_linger = 60},
+			   sizeof(struct linger));
+	else if (!strcmp(name, "drops"))
+		rude_net_admin(false);
+	else if (!strcmp(name, "regains"))
+		rude_net_admin(true);
 	else if (!strncmp(name, "abort", 5))
 		ask_for_reset(r->fd, name[5]);
 	else if (!strcmp(name, "lends"))
