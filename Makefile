@@ -322,13 +322,13 @@ coverage: needs-test ## which lines and branches of shim/ the suite runs through
 	@tests/needs llvm-cov=llvm
 	@CN_BUILD=$(abspath $(BUILD)) tests/coverage
 
-bench: needs-build ## what the library costs, beside doing it by hand, proxies, tracers, libeatmydata and torsocks (12 minutes)
+bench: needs-build ## what the library costs, beside doing it by hand, proxies, tracers, libeatmydata and torsocks (16 minutes; BENCH=--results keeps the figures in tests/bench/results.md)
 	@tests/needs /usr/include/openssl/ssl.h=libssl-dev python3=python3 openssl=openssl valgrind=valgrind readelf=binutils \
 	  dpkg-deb=dpkg unshare=util-linux flock=util-linux
 	@$(MAKE) --no-print-directory all $(BENCHMARKS)
 	@tests/sysroot add -q host openssl python3 libeatmydata1 torsocks nginx-light apache2-bin wrk stunnel4 haproxy \
 	  strace ltrace uftrace bpftrace
-	@tests/bench/run
+	@tests/bench/run $(BENCH)
 
 lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	@tests/needs clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck mandoc=mandoc \

@@ -158,6 +158,8 @@ empty_library() {
 		{"machine": "here", "rounds": 3, "seconds": {"all": 90}, "samples": {
 		"calls, close": {"without": [100, 110, 120], "with": [101, 114, 122]},
 		"nginx, new": {"without": [1000, 1000, 2000], "with": [1000, 980, 1960]},
+		"processor, nginx, open": {"without": [100, 100, 200], "with": [101, 100, 204]},
+		"processor, nginx, bulk": {"without": [100, 100, 200], "with": [101, 101, 204]},
 		"stunnel, processor": {"without": [10, 20, 30], "with": [12, 23, 34], "other": [34, 50, 90]},
 		"haproxy, processor": {"without": [10, 20, 30], "with": [9, 21, 33], "other": [50, 70, 90]},
 		"haproxy, latency": {"without": [10, 20, 30], "with": [11, 21, 31], "other": [9, 19, 31]},
@@ -167,6 +169,9 @@ empty_library() {
 	assert_success
 	assert_line --regexp '^  close\(\) +110 ns +114 ns +\+2 ns \(\+1 ns to \+4 ns\) +at most \+2 ns: met$'
 	assert_line --regexp '^  nginx: new .* 1,000 /s +1,000 /s +0\.980 times \(0\.980 to 1\.000\) +at least 0.99 times: MISSED$'
+	# Once nothing was added; never.
+	assert_line --regexp '^  nginx: a request .* 1\.010 times \(1\.000 to 1\.020\) +within noise: met$'
+	assert_line --regexp '^  nginx: 1 MB .* 1\.010 times \(1\.010 to 1\.020\) +within noise: MISSED$'
 	# 24/2, 30/3, 60/4
 	assert_line --regexp '^  stunnel: .* 20 ns +23 ns +50 ns +12 times cheaper \(10 to 15\) +10 times cheaper: met$'
 	# In one round the library added nothing: the spread from -1 to +3 counts.
@@ -175,5 +180,5 @@ empty_library() {
 	refute_line --partial bpftrace
 	assert_line 'missed: haproxy, latency (haproxy: one new connection at a time, connect to end). It adds so little to one connection that a tenth of it can not be told from nothing.'
 	assert_line --regexp '^missed: nginx, new .*\. [A-Z].*\.$'
-	assert_line '3 of 5 targets are met.'
+	assert_line '4 of 7 targets are met.'
 }
