@@ -32,7 +32,7 @@ static enum cn_wire_end peer_end(const struct cn_evidence *e)
 {
 	if (e->peer_closed)
 		return CN_WIRE_CLOSE_NOTIFY;
-	if (e->reset && e->in_doubt && !e->peer_reset)
+	if (e->untold || (e->reset && e->in_doubt && !e->peer_reset)) /* a reset may follow close_notify */
 		return CN_WIRE_UNKNOWN;
 	if (e->reset || e->peer_reset)
 		return CN_WIRE_RESET;
@@ -40,8 +40,6 @@ static enum cn_wire_end peer_end(const struct cn_evidence *e)
 		return CN_WIRE_MID_RECORD;
 	if (e->truncated)
 		return CN_WIRE_FIN;
-	if (e->untold)
-		return CN_WIRE_UNKNOWN;
 	/* After its own goodbye a program may read the rest from the socket itself, as s_client does, and drop a close_notify. */
 	if (e->peer_fin)
 		return e->unread || e->unread_tls || e->facts.said || e->fin_sent ? CN_WIRE_UNREAD

@@ -84,6 +84,12 @@ setup() {
 	assert_output --regexp '^[0-9]+ rows for [0-9]+ causes, [0-9]+ decisions: all as the table says$'
 }
 
+@test "the verdict: a reset after an end that may have been close_notify accuses nobody" {
+	run "$BUILD/tests/verdict_rows"
+	assert_success
+	refute_output
+}
+
 @test "text: no overrun, harmless escapes, the right time" {
 	run "$BUILD/tests/format_check"
 	assert_success
