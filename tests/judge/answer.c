@@ -45,7 +45,9 @@ static void say_fatal_alert(struct peer *p)
 		die_errno("fork");
 	if (!child) {
 		BIO_write(p->in, bad, sizeof(bad));
-		SSL_read(p->ssl, &byte, 1);
+		SSL_set_shutdown(p->ssl, 0); /* a close_notify may have come */
+		while (SSL_read(p->ssl, &byte, 1) > 0)
+			;
 		size = BIO_read(p->out, alert, sizeof(alert));
 		_exit(size <= 0 || write(ends[1], alert, (size_t)size) != size);
 	}
