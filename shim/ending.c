@@ -38,13 +38,18 @@ bool cn_follow(struct cn_conn *conn, int fd)
 	return true;
 }
 
+static int exit_status;
+static bool exit_flushes;
+static bool exit_is_over; /* the TLS libraries may have cleaned up: no session is asked any more */
+static bool exit_left_some;
+
 /* Asks the TLS library only if no thread is inside; only then nobody else uses the session. */
 static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 {
 	struct cn_tls_state state = {.established = cn_conn_has(conn, CN_ESTABLISHED)};
 	void *session = atomic_load(&conn->session);
 
-	if (session && !thread_inside) {
+	if (session && !thread_inside && !exit_is_over) {
 		conn->tls->ops->look(conn->tls, session, &state);
 		if (!cn_conn_has(conn, CN_MATCHED))
 			state.unsupported |= !state.plain || (!cn_follow(conn, state.fd) && conn->fd >= 0);
@@ -82,9 +87,6 @@ static int64_t held(const struct cn_conn *conn, const struct cn_socket *socket, 
 		return -surplus;
 	return (facts->held && !socket->write_shut) || (facts->session_gone && facts->write_pending) ? -1 : 0;
 }
-
-static int exit_status;
-static bool exit_flushes;
 
 /* glibc's list of open streams. A libc without it counts as having a stream. The list is locked for the walk, as exit itself does. */
 extern FILE *_IO_list_all __attribute__((weak));
@@ -478,6 +480,17 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 	cn_conn_drop(conn);
 }
 
+/* The goodbye that the program made into memory may be sent by an exit handler of its own that runs after the library's. */
+static bool may_follow_at_exit(const struct cn_conn *conn)
+{
+	struct cn_socket socket;
+
+	if (!exit_flushes || exit_is_over || !cn_conn_has(conn, CN_MATCHED) || !cn_carried(conn)->made)
+		return false;
+	socket = cn_bound_socket(conn, -1, true);
+	return socket.open && is_goodbye_left(conn, surplus_of(conn, &socket), CN_CAUSE_EXIT);
+}
+
 static void end_at_exit(struct cn_conn *conn)
 {
 	bool bound, claimed;
@@ -487,7 +500,12 @@ static void end_at_exit(struct cn_conn *conn)
 		return;
 	claimed = cn_conn_claim(conn);
 	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
-	end(conn, bound ? conn->fd : -1, CN_CAUSE_EXIT, !claimed, exit_status, true);
+	if (may_follow_at_exit(conn)) {
+		ask_session(conn, !claimed); /* for what it notes */
+		exit_left_some = true;
+	} else {
+		end(conn, bound ? conn->fd : -1, CN_CAUSE_EXIT, !claimed, exit_status, true);
+	}
 	if (claimed)
 		cn_conn_release(conn);
 	cn_conn_drop(conn);
@@ -501,7 +519,16 @@ void cn_end_process(int status, bool flushes)
 	exit_flushes = flushes;
 	cn_conn_each(end_at_exit);
 	cn_background_let_go(); /* it dies with the process */
-	cn_event_summary();
+	if (!exit_left_some || exit_is_over || !flushes)
+		cn_event_summary();
+}
+
+void cn_end_process_late(void)
+{
+	if (!exit_left_some)
+		return;
+	exit_is_over = true;
+	cn_end_process(exit_status, true);
 }
 
 struct cn_socket cn_bound_socket(const struct cn_conn *conn, int copy, bool tcp)
@@ -548,10 +575,16 @@ bool cn_goodbye_is_early(int fd, const struct iovec *parts, size_t count)
 	struct cn_conn *conn = cn_conn_at(fd);
 	int64_t beyond;
 
-	if (cn_config.mode != CN_MODE_FIX || !beyond_goodbye(conn, fd, &beyond) || beyond >= 0 ||
-	    !is_goodbye_made(conn, parts, count))
+	if (!beyond_goodbye(conn, fd, &beyond) || beyond >= 0 || !is_goodbye_made(conn, parts, count))
 		return false;
-	return cn_carried(conn)->made_early = true;
+	if (cn_config.mode == CN_MODE_FIX)
+		return cn_carried(conn)->made_early = true;
+	if (cn_conn_unwatch_made(conn)) { /* what is only observed reaches nobody there */
+		cn_carried(conn)->made = 0;
+		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_SAID);
+		cn_conn_note(conn, CN_ALERT_PENDING);
+	}
+	return false;
 }
 
 void cn_goodbye_may_follow(int fd)
@@ -561,8 +594,10 @@ void cn_goodbye_may_follow(int fd)
 
 	if (!beyond_goodbye(conn, fd, &beyond))
 		return;
-	if (beyond == 0 && cn_carried(conn)->made_early && cn_conn_unwatch_made(conn))
+	if (beyond == 0 && cn_carried(conn)->made_early && cn_conn_unwatch_made(conn)) {
+		cn_conn_note(conn, CN_ALERT_PENDING); /* the program has not got it to its place */
 		cn_send_made(conn, fd, false);
-	else if (beyond > 0 && cn_conn_unwatch_made(conn))
+	} else if (beyond > 0 && cn_conn_unwatch_made(conn)) {
 		cn_carried(conn)->made = 0;
+	}
 }

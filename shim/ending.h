@@ -33,6 +33,9 @@ void cn_end_replaced(int fd, const struct cn_conn *by);
  * this. */
 void cn_end_process(int status, bool flushes);
 
+/* All exit handlers have run. Ends what cn_end_process left to them; asks no session. */
+void cn_end_process_late(void);
+
 /* SSL_set_fd may move an established session to another descriptor of the same socket; this takes over that descriptor. `fd`: where
  * the session writes now, -1: not known. False: `fd` isn't known to be its socket. The caller is in a call on the session, or has
  * claimed it. */

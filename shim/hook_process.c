@@ -77,6 +77,18 @@ static void at_exit(int status, void *unused)
 		leaving(status, true);
 }
 
+/* After all handlers, those too that the program registered before the library's. */
+__attribute__((destructor)) static void at_last(void)
+{
+	struct cn_guard guard;
+
+	if (cn_inside || cn_confined)
+		return;
+	guard = cn_guard_enter();
+	cn_end_process_late();
+	cn_guard_leave(guard);
+}
+
 void cn_at_exit_once(_Atomic int *registered)
 {
 	if (cn_config.mode != CN_MODE_OFF && !atomic_load(registered) && !atomic_exchange(registered, 1))

@@ -372,7 +372,9 @@ static int help(void)
 	     "       writes, e OpenSSL is told of the socket's end of file (memory, pair), u what "
 	     "BIO_f_buffer\n"
 	     "       holds is never flushed, t a server's tickets go when the peer has reset, h a\n"
-	     "       server's groups are such that it sends HelloRetryRequest");
+	     "       server's groups are such that it sends HelloRetryRequest, l an exit handler from before "
+	     "the\n"
+	     "       connection carries what is in memory to the socket");
 	tell_deeds(deeds);
 	return 0;
 }
@@ -385,6 +387,8 @@ int main(int argc, char **argv)
 	r = rude_arguments(argc, argv);
 	style = argv[4];
 	flags = argv[5];
+	if (has('l'))
+		atexit(flush_out);
 	r.ctx = rude_context(&r);
 	set_flags_of_context();
 	r.fd = rude_tcp(&r);
