@@ -305,6 +305,20 @@ static __attribute__((noinline)) ssize_t sent(int fd, const struct iovec *parts,
 	return put;
 }
 
+/* The program is about to write its own goodbye before what belongs before it: then it is kept, and counts as written. */
+static __attribute__((noinline)) bool keeps_back(int fd, const struct iovec *parts, size_t count)
+{
+	struct cn_guard guard;
+	bool keeps;
+
+	if (cn_inside || cn_confined)
+		return false;
+	guard = cn_guard_enter();
+	keeps = cn_goodbye_is_early(fd, parts, count);
+	cn_guard_leave(guard);
+	return keeps;
+}
+
 static inline bool nobody_seeks(void)
 {
 	return __builtin_expect(!atomic_load_explicit(&cn_seekers, memory_order_relaxed), 1);
@@ -325,6 +339,8 @@ static ssize_t quiet_write(int fd, const void *bytes, size_t length)
 
 static __attribute__((noinline)) ssize_t watched_write(int fd, const void *bytes, size_t length)
 {
+	const struct iovec part = {(void *)bytes, length};
+
 	if (__builtin_expect(cn_quiet_fd < 0, 0) && fd < 0) { /* not a signal handler's */
 		cn_quiet_fd = 0;
 		errno = EBADF;
@@ -332,7 +348,9 @@ static __attribute__((noinline)) ssize_t watched_write(int fd, const void *bytes
 	}
 	if (cn_quiet_fd && fd == cn_quiet_fd - 1)
 		return quiet_write(fd, bytes, length);
-	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->write(fd, bytes, length));
+	if (keeps_back(fd, &part, 1))
+		return (ssize_t)length;
+	return sent(fd, &part, 1, cn_libc()->write(fd, bytes, length));
 }
 
 EXPORT ssize_t write(int fd, const void *bytes, size_t length)
@@ -342,7 +360,10 @@ EXPORT ssize_t write(int fd, const void *bytes, size_t length)
 
 static __attribute__((noinline)) ssize_t watched_send(int fd, const void *bytes, size_t length, int flags)
 {
-	return sent(fd, &(struct iovec){(void *)bytes, length}, 1, cn_libc()->send(fd, bytes, length, flags));
+	const struct iovec part = {(void *)bytes, length};
+
+	return keeps_back(fd, &part, 1) ? (ssize_t)length
+					: sent(fd, &part, 1, cn_libc()->send(fd, bytes, length, flags));
 }
 
 EXPORT ssize_t send(int fd, const void *bytes, size_t length, int flags)
@@ -411,22 +432,9 @@ static size_t length_of(const struct msghdr *message)
 	return length;
 }
 
-static __attribute__((noinline)) bool keeps_back(int fd, const struct msghdr *message)
-{
-	struct cn_guard guard;
-	bool keeps;
-
-	if (cn_inside || cn_confined)
-		return false;
-	guard = cn_guard_enter();
-	keeps = cn_goodbye_is_early(fd, message->msg_iov, message->msg_iovlen);
-	cn_guard_leave(guard);
-	return keeps;
-}
-
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	if (!nobody_seeks() && keeps_back(fd, message))
+	if (!nobody_seeks() && keeps_back(fd, message->msg_iov, message->msg_iovlen))
 		return (ssize_t)length_of(message);
 	return sent_one(fd, message, cn_libc()->sendmsg(fd, message, flags));
 }

@@ -171,6 +171,43 @@ sent_once() {
 	sent_once GBX0
 }
 
+@test "a goodbye in memory that an exit handler from before the connection carries is sent once; else the library sends it" {
+	local tls shim
+	JUDGE_ARGS=(--no-tickets)
+	for tls in 1.2 1.3; do
+		for shim in '' "$SHIM"; do
+			rm -f "$LOG"
+			RUDE=$BUILD/tests play "$shim" client "$tls" party 5 memory l GX0
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 5'
+		done
+		assert_equal "$(in_record verdict fault did)" 'ended none close_notify'
+		rm -f "$LOG"
+		RUDE=$BUILD/tests play "$SHIM" client "$tls" party 5 memory - GX0
+		assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 5'
+		assert_equal "$(jq -sr 'length' "$LOG") $(in_record verdict fault reason)" '1 repaired write_abandoned completed'
+	done
+}
+
+@test "own_push_early_bye: a goodbye that is written before what belongs before it is put in its place, and told" {
+	local how tls
+	RUDE=$BUILD/tests/gnutls
+	JUDGE_ARGS=(--no-tickets)
+	for how in write send sendmsg; do
+		for tls in 1.2 1.3; do
+			play '' client "$tls" own_push_early_bye 100 "$how"
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 100'
+			rm -f "$LOG"
+			CLOSENOTIFY_MODE=observe play "$SHIM" client "$tls" own_push_early_bye 100 "$how"
+			assert_equal "$(verdict_of "$RESULT") $(in_record verdict fault our_end did)" \
+				'truncated truncated_by_us write_abandoned fin partial_close_notify'
+			rm -f "$LOG"
+			play "$SHIM" client "$tls" own_push_early_bye 100 "$how"
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 110'
+			assert_equal "$(in_record verdict fault our_end did)" 'repaired write_abandoned close_notify partial_close_notify'
+		done
+	done
+}
+
 @test "session_taken: what OpenSSL before 3.2 writes without its SSL_SESSION is no goodbye to anybody" {
 	local tls mode what=ended
 	for tls in 1.2 1.3; do
