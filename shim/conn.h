@@ -92,6 +92,7 @@ struct cn_conn {
 	uint32_t rest_length;
 	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
 	bool said_too_late;  /* the program has sent close_notify after an error or an end that allows none */
+	bool said_unseen;    /* its goodbye went into what is not followed: sent or not, nobody here knows */
 	_Atomic bool made_watched; /* writes are looked at because of cn_carried(conn)->goodbye_made */
 };
 
@@ -230,6 +231,12 @@ static inline void cn_conn_note(struct cn_conn *conn, uint32_t facts)
 static inline bool cn_conn_has(const struct cn_conn *conn, uint32_t facts)
 {
 	return atomic_load_explicit(&conn->facts, memory_order_relaxed) & facts;
+}
+
+/* What the session writes now goes into its socket, or is counted on its way there. */
+static inline bool cn_conn_is_followed(const struct cn_conn *conn, const struct cn_tls_state *state)
+{
+	return state->plain || (cn_conn_has(conn, CN_MATCHED) && state->counter == cn_carried(conn)->counter);
 }
 
 #endif

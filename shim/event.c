@@ -221,6 +221,7 @@ static struct cn_judgement judge(const struct cn_conn *conn, const struct cn_end
 		.cause = end->cause,
 		.reason = end->plan.reason,
 		.goodbye = (fix && cn_conn_has(conn, CN_SAID_BY_SHIM)) || conn->said_too_late,
+		.unseen = conn->said_unseen,
 		.drained = fix && (end->done.drained || end->done.delivery == CN_DELIVERY_BACKGROUND),
 		.tcp = end->socket.tcp,
 		.fin_sent = end->socket.write_shut || cn_conn_has(conn, CN_FIN_SENT),

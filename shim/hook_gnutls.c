@@ -219,6 +219,7 @@ static void note_goodbye(struct cn_gnutls *g, struct cn_conn *conn, const struct
 			conn->said_too_late = true;
 		else
 			cn_conn_note(conn, CN_SAID);
+		conn->said_unseen = !cn_conn_is_followed(conn, before);
 		if (conn->share && !doomed)
 			atomic_store(&conn->share->said, true);
 	} else if (is_again(ret) && before->established && !doomed) {

@@ -153,6 +153,7 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	    (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
 		cn_conn_note(conn, CN_SAID);
+		conn->said_unseen = !cn_conn_is_followed(conn, before);
 		if (conn->share)
 			atomic_store(&conn->share->said, true);
 	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED | CN_FIN_SENT)) {

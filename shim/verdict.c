@@ -24,7 +24,7 @@ static enum cn_wire_end our_end(const struct cn_evidence *e)
 		return CN_WIRE_RESET;
 	/* The peer's TCP has acknowledged everything, so a later reset takes nothing away. */
 	if (said)
-		return CN_WIRE_CLOSE_NOTIFY;
+		return e->unseen && !e->goodbye ? CN_WIRE_UNKNOWN : CN_WIRE_CLOSE_NOTIFY;
 	return !e->fin_sent && (resets(e) || e->reset) ? CN_WIRE_RESET : CN_WIRE_FIN;
 }
 
@@ -105,6 +105,8 @@ static enum cn_verdict verdict(const struct cn_evidence *e, const struct cn_judg
 	}
 	if (unknown)
 		return CN_VERDICT_UNKNOWN;
+	if (j->our_end == CN_WIRE_UNKNOWN)
+		return peer_truncated ? CN_VERDICT_TRUNCATED_BY_PEER : CN_VERDICT_NOT_COVERED;
 	if (j->our_end != CN_WIRE_CLOSE_NOTIFY)
 		return peer_truncated ? CN_VERDICT_TRUNCATED_BY_BOTH : CN_VERDICT_TRUNCATED_BY_US;
 	if (peer_truncated)

@@ -31,7 +31,7 @@ enum cn_fault {
 	CN_FAULT_COUNT
 };
 
-/* The end of one direction on the wire. Ours is never MID_RECORD, UNREAD or UNKNOWN. */
+/* The end of one direction on the wire. Ours is never MID_RECORD or UNREAD. */
 enum cn_wire_end {
 	CN_WIRE_OPEN,
 	CN_WIRE_CLOSE_NOTIFY,
@@ -39,7 +39,7 @@ enum cn_wire_end {
 	CN_WIRE_MID_RECORD, /* FIN in the middle of a record */
 	CN_WIRE_RESET,
 	CN_WIRE_UNREAD,  /* the peer's FIN has come, but the program has not read up to it */
-	CN_WIRE_UNKNOWN, /* close_notify may have come or not; or a reset that may be our own */
+	CN_WIRE_UNKNOWN, /* close_notify may have come or gone, or not; or a reset that may be our own */
 	CN_WIRE_COUNT
 };
 
@@ -48,6 +48,7 @@ struct cn_evidence {
 	enum cn_cause cause;
 	enum cn_reason reason;
 	bool goodbye; /* close_notify by the shim, sent or still to be sent by it; or the program's, too late to count for facts.said */
+	bool unseen;  /* facts.said, into what is not followed */
 	bool drained; /* the shim has drained, or the background will: unread input resets nothing */
 	bool tcp;
 	bool fin_sent;   /* ours, before this end */

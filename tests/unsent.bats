@@ -208,6 +208,24 @@ sent_once() {
 	done
 }
 
+@test "goodbye_elsewhere: a goodbye into what is not followed is sent or not, and the record does not claim to know" {
+	local how tls heard shim
+	for how in null kept back sent; do
+		heard=truncated
+		[ "$how" != sent ] || heard=closed
+		for tls in 1.2 1.3; do
+			rm -f "$LOG"
+			for shim in '' "$SHIM"; do
+				play "$shim" client "$tls" goodbye_elsewhere 100 "$how"
+				assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" "$heard 100"
+			done
+			assert_equal "$(in_record verdict fault our_end did)" 'not_covered none unknown close_notify'
+			run "$PROJECT/tests/validate" "$LOG"
+			assert_success
+		done
+	done
+}
+
 @test "session_taken: what OpenSSL before 3.2 writes without its SSL_SESSION is no goodbye to anybody" {
 	local tls mode what=ended
 	for tls in 1.2 1.3; do

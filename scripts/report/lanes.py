@@ -115,7 +115,7 @@ def end_steps(side, end, moment, steps):
             library = None
     elif end['our_end'] == 'reset':
         cause.wire = 'RST'
-    elif end['our_end'] != 'open' and not fin and end['cause'] not in FREES:
+    elif end['our_end'] not in ('open', 'unknown') and not fin and end['cause'] not in FREES:
         cause.wire = 'FIN'
     if library:
         steps.insert(steps.index(cause) + 1, library)
