@@ -98,6 +98,7 @@ FAMILY_CASES=(
 	'node_exit            | Node.js: process.exit()                      | client | --send 100 --send-when request | truncated | truncated'
 	'node_https           | Node.js: https.get()                         | client | --http 3000 --silent-end | closed | closed'
 	'node_fetch           | Node.js: fetch()                             | client | --http 3000 | truncated | truncated'
+	'node_http2           | Node.js: http2, ClientHttp2Session.destroy() | client | --request "$HTTP2_SETTINGS" --silent-end | closed | closed'
 	'mojolicious          | Mojolicious: Mojo::UserAgent                 | client | --http 3000 | truncated | truncated'
 	'anyevent             | AnyEvent::Handle: destroy                    | client | --send 100 --send-when request | truncated | truncated'
 	'tcl_tls              | tcl-tls: close                               | client | --send 100 --send-when request | truncated | truncated'
@@ -153,7 +154,7 @@ openssl_s_client_eof() { program openssl s_client -connect "127.0.0.1:$PORT" -qu
 curl() { program curl -sSk "https://127.0.0.1:$PORT/"; }
 socat_client() { program socat -u STDIN "OPENSSL:127.0.0.1:$PORT,verify=0" <<<hello; }
 ncat_client() { program ncat --ssl 127.0.0.1 "$PORT" <<<hello; }
-redis_cli() { program redis-cli --tls --insecure -p "$PORT" ping; }
+redis_cli() { program redis-cli --tls --cacert "$AUTHORITY" -p "$PORT" ping; } # --insecure came with 6.2
 stunnel_client() {
 	printf '%s\n' 'foreground = yes' 'pid =' '[it]' 'client = yes' 'accept = 127.0.0.1:0' \
 		"connect = 127.0.0.1:$PORT" >conf
@@ -166,8 +167,8 @@ asyncio_exits() { program python3 "$CLIENTS/asyncio_party.py" exits "$PORT"; }
 twisted_lose() { program python3 "$CLIENTS/twisted_party.py" loseConnection "$PORT"; }
 twisted_abort() { program python3 "$CLIENTS/twisted_party.py" abortConnection "$PORT"; }
 libcurl() { program python3 "$CLIENTS/libcurl.py" "$PORT"; }
-libevent_socket() { program "$BUILD/tests/clients/bufferevent" socket "$PORT"; }
-libevent_filter() { program "$BUILD/tests/clients/bufferevent" filter "$PORT"; }
+libevent_socket() { program "$(bufferevent)" socket "$PORT"; }
+libevent_filter() { program "$(bufferevent)" filter "$PORT"; }
 haproxy_client() {
 	printf '%s\n' defaults ' mode http' ' timeout connect 20s' ' timeout client 20s' ' timeout server 20s' \
 		'listen it' " bind 127.0.0.1:$(free_port)" ' option httpclose' " server it 127.0.0.1:$PORT ssl verify none" >conf
@@ -242,6 +243,8 @@ node_end() { program node "$CLIENTS/client.js" end "$PORT"; }
 node_destroy() { program node "$CLIENTS/client.js" destroy "$PORT"; }
 node_exit() { program node "$CLIENTS/client.js" exit "$PORT"; }
 node_https() { program node "$CLIENTS/client.js" https "$PORT"; }
+HTTP2_SETTINGS='\0\0\0'$'\004''\0\0\0\0\0\0\0\0'$'\004\001''\0\0\0\0' # the server's own, and that it has the client's
+node_http2() { program node "$CLIENTS/client.js" http2 "$PORT"; }
 node_fetch() { program node "$CLIENTS/client.js" fetch "$PORT"; }
 mojolicious() { program perl "$CLIENTS/mojolicious.pl" "$PORT"; }
 anyevent() { program perl "$CLIENTS/anyevent.pl" "$PORT"; }
@@ -370,7 +373,9 @@ proftpd() {
 		ScoreboardFile $WORK/scoreboard
 		SystemLog none
 		WtmpLog off
-		DelayEngine off
+		<IfModule mod_delay.c>
+			DelayEngine off
+		</IfModule>
 		AuthPAM off
 		TLSEngine on
 		TLSRequired on
@@ -512,18 +517,20 @@ inside() {
 	"$PROJECT/tests/sysroot" run "$RELEASE" -- "$@"
 }
 
-# Compiles bufferevent.c with libevent from the private root, once.
+# Compiles bufferevent.c with libevent from the private root, once. Those of other releases have a compiler of their own.
 libevent_program() (
-	library=$("$PROJECT/tests/sysroot" path host)/usr built=$BUILD/tests/clients/bufferevent
+	library=$("$PROJECT/tests/sysroot" path "$RELEASE")/usr built=$(bufferevent) compile=("${CC:-cc}")
+	[ "$RELEASE" = host ] || compile=("$PROJECT/tests/sysroot" run "$RELEASE" -- gcc)
 	mkdir -p "${built%/*}"
 	exec 9>"$built.lock"
 	flock 9
 	[ "$built" -nt "$CLIENTS/bufferevent.c" ] ||
-		"${CC:-cc}" -std=gnu11 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wconversion -Werror -O2 \
+		"${compile[@]}" -std=gnu11 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wconversion -Werror -O2 \
 			-idirafter "$library/include" -idirafter "$library/include/$(gcc -print-multiarch)" \
 			"$CLIENTS/bufferevent.c" -o "$built" -L"$library/lib/$(gcc -print-multiarch)" \
 			-levent_openssl -levent_core -lssl -lcrypto
 )
+bufferevent() { echo "$BUILD/tests/clients/bufferevent.$RELEASE"; }
 
 # What this shell becomes: such a program, with the library if $WITH says so, and as by --deep if $DEEP says so.
 program() {
@@ -633,8 +640,8 @@ new_work() {
 # exit status), WORK, PROGRAM and EXPECTED (the verdict without the library).
 measure() {
 	local name role judge v12 v13 relay=${4-} plain pid
-	TLS=$2 WITH=$3 CERT=$PKI/cert.pem KEY=$PKI/key.pem
-	[ -z "$relay" ] || CERT=$RSA.pem KEY=$RSA.key
+	TLS=$2 WITH=$3 CERT=$PKI/cert.pem KEY=$PKI/key.pem AUTHORITY=$PKI/ca.pem
+	[ -z "$relay" ] || CERT=$RSA.pem KEY=$RSA.key AUTHORITY=$RSA.pem
 	columns "$(row_of "$1" "${CASES[@]}")" name PROGRAM role judge v12 v13
 	EXPECTED=$v12
 	[ "$TLS" = 1.2 ] || EXPECTED=$v13
@@ -648,7 +655,10 @@ measure() {
 		start "$name"
 		pid=$!
 		[ "$role" = client ] || through "$pid" "$(asked "$name")"
-		[ "$role" = proxy ] || finish "$pid"
+		if [ "$role" = client ]; then
+			finish "$pid"
+			(: <>"/dev/tcp/127.0.0.1/$JUDGE_PORT") 2>/dev/null || true # the judge waits no longer for one that did not come
+		fi
 		RESULT=$(judge_result)
 		[ "$role" = client ] || finish "$pid" TERM
 	else

@@ -18,3 +18,27 @@ load helper
 	assert_equal "$status" 2
 	assert_output --partial "--suite 'potato': bullseye, bookworm, trixie or sid is accepted"
 }
+
+# rows FILE: the first column of its tables.
+rows() {
+	sed -nE 's/^\| ([^|]*[^| ]) +\|.*/\1/p' "$1" | grep -vxE -- 'program|---' | sort -u
+}
+
+# titles ROW...: the second column of the lists.
+titles() {
+	printf '%s\n' "$@" | cut -d'|' -f2 | sed 's/^ *//; s/ *$//' | sort -u
+}
+
+@test "each row of programs.md and of programs-in.md is a case of the lists, and each case is a row and tested" {
+	local row name both
+	load cases
+	for row in "${CASES[@]}"; do
+		name=${row%% *}
+		assert grep -qE "^[[:space:]](holds|untouched|refuses|.*[( ])[^#]*\b$name\b" "$PROJECT/tests/programs.bats"
+		assert grep -q "^$name() " "$PROJECT/tests/cases.bash"
+	done
+	both=$(titles "${CASES[@]}" "${FAMILY_CASES[@]}")
+	assert_equal "$(rows "$PROJECT/tests/programs-in.md" | grep -v '^make demo')" "$both"
+	run comm -23 <(titles "${CASES[@]}") <(rows "$PROJECT/tests/programs.md")
+	refute_output
+}

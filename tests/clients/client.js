@@ -23,6 +23,14 @@ const ways = {
     answer.on('data', (data) => { length += data.length; }).on('end', () => console.log(length));
   }),
   fetch: async () => console.log((await (await fetch(`https://127.0.0.1:${port}/`)).text()).length),
+  http2: () => {
+    const createConnection = () => require('tls').connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    const session = require('http2').connect(`https://127.0.0.1:${port}`, { createConnection });
+    session.once('localSettings', () => {
+      console.log('acknowledged');
+      session.destroy();
+    });
+  },
   server: () => {
     const fs = require('fs');
     const server = require('tls').createServer({ cert: fs.readFileSync(port), key: fs.readFileSync(key) }, (socket) => {

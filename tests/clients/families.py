@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """families.py LIBRARY PORT: "hello", a hundred bytes of answer, and the end as each library's users write it."""
 import importlib
+import os
 import ssl
 import sys
 
@@ -31,6 +32,7 @@ def gevent():
 
 
 def eventlet():
+    os.environ['EVENTLET_NO_GREENDNS'] = 'yes'  # older ones want a resolver's configuration
     importlib.import_module('eventlet').monkey_patch()
     plain_sockets()
 
