@@ -327,7 +327,7 @@ postgres_programs() {
 	echo "${there[-1]#"$root"}"
 }
 new_database() {
-	local pristine=$BATS_TEST_TMPDIR/data
+	local pristine=$BATS_TEST_TMPDIR/data.$RELEASE
 	let_in
 	if [ ! -d "$pristine" ]; then
 		mkdir "$pristine"
