@@ -198,6 +198,21 @@ same() {
 	assert_line "    $LOG:6: pid is not what it may be"
 }
 
+@test "a log in the text format, or a file of another kind, is no log without truncations: refused" {
+	local args
+	grep '^[-0-9T:.]*Z closenotify: ' "$PROJECT/README.md" >"$LOG"
+	head -c 5000 /dev/zero | tr '\0' '\377' >"$LOG.rubbish"
+	for args in '' --csv --otel --json --prometheus '--html -' '--connection 1-1' '--since 2h'; do
+		# shellcheck disable=SC2086 # split on purpose
+		refused "$LOG: the text format is not read; log with json:FILE$" $args "$LOG"
+		# shellcheck disable=SC2086
+		refused "no line is a record; $LOG.rubbish:1: not UTF-8$" $args "$LOG.rubbish"
+	done
+	"$GENERATE" lanes both_say_goodbye >>"$LOG" # with records in it, what is none is counted
+	report 0 "$LOG"
+	assert_line "    $LOG:1: the text format, not JSON"
+}
+
 @test "compressed data that breaks off is counted, and what was before it is not lost" {
 	gzip -c "$SAMPLES/sample.json" | head -c 10000 >"$LOG"
 	run gzip -dc "$LOG"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """For other programs: CSV, Prometheus, OpenTelemetry."""
 import csv
+import itertools
 import json
 
 from .schema import COLUMNS, TRUNCATED
@@ -24,9 +25,11 @@ def csv_cell(value):
 def csv_ends(reader, out):
     """Writes the end records; says whether a truncation is among them."""
     writer = csv.writer(out, lineterminator='\r\n')
+    records = reader.records()
+    first = next(records, None)  # fails before anything is written, if it does
     writer.writerow(COLUMNS)
     truncated = False
-    for record, _ in reader.records():
+    for record, _ in itertools.chain([first] if first else [], records):
         if record['event'] == 'end':
             writer.writerow([csv_cell(record.get(column)) for column in COLUMNS])
             truncated = truncated or record['verdict'] in TRUNCATED

@@ -280,6 +280,7 @@ def connection(reader, name):
             pairs.append((bare(record), moment))
             del pairs[CALLS:]
     if not found:
+        next(reader.records(), None)  # says so if nothing is a record
         fail(f'{name}: no such connection in these files')
     if len(found) > 1:
         fail(f'{name}: several hosts have it; take one of ' + ', '.join(sorted(f'{h}/{i}' for h, i in found)))

@@ -13,7 +13,7 @@ import tempfile
 import time
 import zlib
 
-from .schema import Broken, Strange, understood
+from .schema import TEXT_FORMAT, Broken, Strange, understood
 from .words import clean, fail, say
 
 LONGEST = 1 << 14  # bytes of a line; the library writes fewer than 4,096
@@ -140,11 +140,11 @@ class Reader:
 
     def __init__(self, files, options):
         self.files, self.options = files, options
-        self.lines = self.broken = 0
+        self.lines = self.broken = self.as_text = 0
         self.first_broken, self.strange = [], {}
 
     def records(self):
-        """Yields (record, microseconds since 1970)."""
+        """Yields (record, microseconds since 1970). Fails where there are lines and none is a record."""
         options = self.options
         since, until = options.since, options.until
         program = re.compile(fnmatch.translate(options.program)).match if options.program is not None else None
@@ -157,6 +157,7 @@ class Reader:
                 record, moment = understood(line)
             except Broken as error:
                 self.broken += 1
+                self.as_text += str(error) == TEXT_FORMAT
                 if len(self.first_broken) < NAMED:
                     self.first_broken.append({'file': clean(name), 'line': number, 'why': clean(str(error))})
                 continue
@@ -173,6 +174,13 @@ class Reader:
             if verdicts and record['event'] == 'end' and record['verdict'] not in verdicts:
                 continue
             yield record, moment
+        if self.lines and self.broken == self.lines:
+            self.refuse()
+
+    def refuse(self):
+        first = self.first_broken[0]
+        fail(f'{first["file"]}: the text format is not read; log with json:FILE' if self.as_text else
+             f'no line is a record; {first["file"]}:{first["line"]}: {first["why"]}')
 
 
 ID_IN_LINE = re.compile(rb'"id"\s*:\s*"([^"]*)"').search

@@ -190,6 +190,10 @@ def no_constant(word):
 DECODE = json.JSONDecoder(object_pairs_hook=no_duplicates, parse_constant=no_constant).decode
 
 
+TEXT_FORMAT = 'the text format, not JSON'
+TEXT_LINE = re.compile(rb'\bclosenotify(?:\[[0-9]+\])?: .*?\[[0-9]+\] ').search
+
+
 def decoded(line):
     try:
         return DECODE(line.decode())
@@ -200,6 +204,8 @@ def decoded(line):
     except json.JSONDecodeError as error:
         if not line.strip():
             raise Broken('an empty line') from None
+        if TEXT_LINE(line):
+            raise Broken(TEXT_FORMAT) from None
         raise Broken(f'no JSON: {error.msg} at column {error.colno}') from None
     except ValueError:
         raise Broken('a number with too many digits') from None
