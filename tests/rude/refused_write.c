@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A write that OpenSSL refuses and that touches nothing; SSL_free, close. "length": a negative one. "file": SSL_sendfile, which
- * without kTLS is refused. "reads": a read of negative length. */
+ * without kTLS is refused. "reads": a read of negative length. "alone" behind it: lives until no other thread does. */
 #include "rude.h"
 
 int main(int argc, char **argv)
@@ -20,5 +20,7 @@ int main(int argc, char **argv)
 	TELL_VOID(SSL_free(r.ssl));
 	TELL(close(r.fd));
 	SSL_CTX_free(r.ctx);
+	if (argc > 5)
+		rude_alone();
 	return 0;
 }
