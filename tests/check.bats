@@ -162,6 +162,25 @@ build_static_ssl() {
 	done
 }
 
+@test "a process without a TLS library: not to be told yet where the library is loaded, else not covered" {
+	local library pid
+	for library in '' "$SHIM"; do
+		LD_PRELOAD=$library sleep 60 3>&- &
+		pid=$!
+		STARTED+=("$pid")
+		until [ "$(cat "/proc/$pid/comm")" = sleep ] && grep -q '/libc\.so' "/proc/$pid/maps"; do kill -0 "$pid"; a_moment; done
+		check "$pid"
+		assert_line --regexp '^missed: +no TLS library of its own is loaded yet'
+		if [ "$library" ]; then
+			assert_failure 3
+			assert_line --regexp '^verdict: +unknown$'
+		else
+			assert_failure 1
+			assert_line --regexp '^verdict: +not covered: start it with closenotify$'
+		fi
+	done
+}
+
 @test "a process: input that waits, and would make close() reset" {
 	local pid
 	start_judge --tls 1.2 --send 5000 --timeout-ms 60000
@@ -280,6 +299,17 @@ time.sleep(60)' "$JUDGE_PORT" 3>&- &
 		assert_line "runs:                $script"
 		refute_output --partial 'parameter not set'
 	done
+}
+
+@test "a file that can't be executed is said to be found" {
+	local file=$BATS_TEST_TMPDIR/file
+	: >"$file"
+	check "$file"
+	assert_failure 2
+	assert_output "closenotify-check: $file: found, but can't be executed"
+	check "$BATS_TEST_TMPDIR/none"
+	assert_failure 2
+	assert_output "closenotify-check: $BATS_TEST_TMPDIR/none: no such program, and no PID"
 }
 
 @test "bad input gets one line and status 2" {
