@@ -220,7 +220,7 @@ needs-test: needs-build
 	@tests/needs clang=clang bats=bats /usr/include/openssl/ssl.h=libssl-dev openssl=openssl \
 	  /usr/include/gnutls/gnutls.h=libgnutls28-dev \
 	  jq=jq tcpdump=tcpdump strace=strace python3=python3 valgrind=valgrind readelf=binutils \
-	  g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
+	  curl=curl g++=g++ setpriv=util-linux flock=util-linux setcap=libcap2-bin dpkg-deb=dpkg dpkg-source=dpkg-dev \
 	  gdb=gdb musl-gcc=musl-tools dtrace=systemtap-sdt-dev ld.lld=lld chromium=chromium /usr/lib/python3/dist-packages/yaml/__init__.py=python3-yaml
 	@CN_BUILD=$(abspath $(BUILD)) tests/need-bats
 
