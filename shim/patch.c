@@ -52,6 +52,7 @@ static bool defines_openssl(const struct cn_object *object)
 #if defined(__x86_64__) && defined(__LP64__)
 
 #include "decode.h"
+#include "openssl.h"
 
 #include <asm/prctl.h>
 #include <sys/mman.h>
@@ -491,6 +492,27 @@ static const char *find_functions(const struct cn_object *program)
 	return NULL;
 }
 
+/* Without one of them the library leaves it alone: a linker takes of a static OpenSSL what the program uses. */
+static const char *const needed[] = {
+#define NEED(ret, name, params) #name,
+#define MAY(ret, name, params)
+	OPENSSL_USES
+#undef NEED
+#undef MAY
+};
+
+static bool has_needed(const struct cn_object *program)
+{
+	struct cn_scope scope;
+
+	cn_scope_of(program, &scope);
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		if (!cn_scope_symbol(&scope, needed[i]))
+			return false;
+	}
+	return true;
+}
+
 /* Each has a directory there, and . and .. count. */
 static bool is_alone(void)
 {
@@ -524,6 +546,8 @@ static const char *patch(const struct cn_object *program)
 	why = find_functions(program);
 	if (!why)
 		why = plan(program);
+	if (!why && !has_needed(program))
+		why = "it lacks functions of OpenSSL that are needed";
 	if (!why && !may_change_code())
 		why = "code may not be changed here";
 	return why ? why : carry_out(program);

@@ -13,7 +13,7 @@ BOTH=$SHIM:${SHIM%.so}-patch.so
 
 # entries SHAPE [CFLAG...]: that program, built.
 entries() {
-	gcc -O1 -rdynamic -DSHAPE="$1" "${@:2}" "$PROJECT/tests/patch/entries.c" -o "$PATCHED/entries.$1"
+	gcc -O1 -D_GNU_SOURCE -rdynamic -DSHAPE="$1" "${@:2}" "$PROJECT/tests/patch/entries.c" -o "$PATCHED/entries.$1"
 }
 
 setup_file() {
@@ -69,6 +69,11 @@ left_alone() {
 		29 a function that is too short
 		30 two of its functions are one
 	END
+}
+
+@test "an OpenSSL that lacks what the library needs is left as it is, and that is said" {
+	entries 1 -no-pie -DLACKS
+	left_alone 'it lacks functions of OpenSSL that are needed' "$PATCHED/entries.1"
 }
 
 @test "where memory may not become code nothing is changed, and the program lives" {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A program that exports OpenSSL's names and is none: SSL_read is written in machine code, one SHAPE of entry each. Prints what it
  * returns for some arguments, called directly and by a pointer, and whether a jump stands at the entries. */
+#include "../../shim/openssl.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +11,18 @@ void SSL_free(const void *ssl);
 int helper(const void *ssl, void *buf, int num);
 
 int factor = 3, freed;
+
+#ifndef LACKS /* what the library needs of OpenSSL */
+#define NEED(ret, name, params)                                                                              \
+	const void *name(void)                                                                               \
+	{                                                                                                    \
+		return NULL;                                                                                 \
+	}
+#define MAY(ret, name, params)
+OPENSSL_USES
+#undef NEED
+#undef MAY
+#endif
 
 /* The argument is in edx; seven times it, plus two, comes back. */
 #define REST "	lea 2(%rdx,%rdx,2), %eax\n	lea (%rax,%rdx,4), %eax\n	ret\n"
