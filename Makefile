@@ -305,9 +305,13 @@ node: needs-test ## every scenario of official node 18, 20, 22, 24, their tests 
 	@tests/needs npm=npm
 	@$(MAKE) --no-print-directory all test-programs
 	@NODE=all tests/run tests/node.bats
-	@CN_BUILD=$(abspath $(BUILD)) tests/patch/decoded encodings
-	@CN_BUILD=$(abspath $(BUILD)) tests/patch/decoded $$(find $(BUILD)/node/*/node_modules -path '*/bin/node' -size +10M)
+	@$(MAKE) --no-print-directory decoder
 	@CN_BUILD=$(abspath $(BUILD)) tests/node/suite
+
+.PHONY: decoder
+decoder: needs-test ## the decoder of --patch against objdump: encodings of every kind, all that the node builds at hand export (15 minutes)
+	@CN_BUILD=$(abspath $(BUILD)) tests/patch/decoded encodings
+	@CN_BUILD=$(abspath $(BUILD)) tests/patch/decoded $$(find $(BUILD)/node/*/node_modules -path '*/node-linux-*/bin/node' -size +10M)
 
 totals: ## scripts/fleet/totals.sql gives the totals of closenotify-report (DuckDB by npm)
 	@tests/needs npm=npm node=nodejs python3=python3

@@ -57,6 +57,12 @@ official() {
 	PROGRAM=$(find "$at/node_modules" -path '*/bin/node' -type f -size +10M | head -n 1)
 }
 
+# Sets PROGRAM, the machine's own, if it is official.
+machines_own() {
+	PROGRAM=$(type -P node) || skip 'no node'
+	[[ $("$PROJECT/scripts/closenotify-check" "$PROGRAM") = *'covered with --patch'* ]] || skip 'no official node'
+}
+
 # party: sets PARTY, the scenarios for $PROGRAM.
 party() {
 	PARTY=$BATS_TEST_TMPDIR/party.js
@@ -110,8 +116,7 @@ scenarios() {
 @test "official node with --patch: rude ends are closed, right ones stay, uploads arrive" {
 	local version before
 	if [ "$NODE" = sample ]; then
-		PROGRAM=$(type -P node) || skip 'no node'
-		[[ $("$PROJECT/scripts/closenotify-check" "$PROGRAM") = *'covered with --patch'* ]] || skip 'no official node'
+		machines_own
 		party
 		scenarios "$SAMPLE" 1.3
 		return
@@ -123,4 +128,12 @@ scenarios() {
 		before=$(PKI=$PKI "$PARTY" 0 1.3 load)
 		assert_equal "$(PKI=$PKI LD_PRELOAD=$BOTH "$PARTY" 0 1.3 load)" "$before"
 	done
+}
+
+@test "official node: the decoder agrees with objdump on each function that is hooked" {
+	machines_own
+	run "$PROJECT/tests/patch/decoded" hooked "$PROGRAM"
+	echo "$output"
+	assert_success
+	assert_line --regexp ': [1-9][0-9] functions: [1-9][0-9]+ decoded, [0-9]+ refused, 0 wrong$'
 }
