@@ -256,6 +256,8 @@ static const struct option options[] = {
 /* What the file says for this program; NULL: nothing. */
 static const char *filed[OPTIONS];
 
+#define PREFIX "CLOSENOTIFY_"
+
 static void complain(const struct option *option, const char *value)
 {
 	const char *instead = filed[option - options];
@@ -272,6 +274,54 @@ static void complain(const struct option *option, const char *value)
 	cn_put_escaped(&line, instead ? instead : option->fallback, 64);
 	cn_put(&line, "\n");
 	cn_text_write(&line, STDERR_FILENO);
+}
+
+/* --- what is no flag --- */
+
+/* NAME=VALUE: a flag, one of the commands' own, or what Kubernetes sets for a service of the name closenotify. */
+static bool is_known(const char *variable)
+{
+	static const char *const others[] = {"LIBRARY=", "JOURNALCTL=", "BUILT=", "SERVICE_", "PORT"};
+
+	for (size_t i = 0; i < OPTIONS; i++) {
+		size_t length = strlen(options[i].name);
+
+		if (strncmp(variable, options[i].name, length) == 0 && variable[length] == '=')
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		if (strncmp(variable + strlen(PREFIX), others[i], strlen(others[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void complain_of_name(const char *variable, size_t length)
+{
+	struct cn_text line = {.length = 0};
+
+	cn_put(&line, "closenotify: ");
+	cn_put_escaped(&line, variable, length < 64 ? length : 64);
+	cn_put(&line, " is no flag (" PREFIX);
+	for (size_t i = 0; i < OPTIONS; i++) {
+		cn_put(&line, i ? ", " : "");
+		cn_put(&line, options[i].name + strlen(PREFIX));
+	}
+	cn_put(&line, "); it is left out\n");
+	cn_text_write(&line, STDERR_FILENO);
+}
+
+static void look_for_others(void)
+{
+	for (char **at = environ; at && *at; at++) {
+		size_t length;
+
+		if (strncmp(*at, PREFIX, strlen(PREFIX)) != 0 || is_known(*at))
+			continue;
+		length = strcspn(*at, "=");
+		if ((*at)[length] && (*at)[length + 1]) /* an empty one is an unset one */
+			complain_of_name(*at, length);
+	}
 }
 
 /* --- the file --- */
@@ -453,6 +503,8 @@ void cn_config_read(char **argv)
 	}
 	if (!only_matches)
 		cn_config.mode = CN_MODE_OFF;
+	if (cn_config.mode != CN_MODE_OFF)
+		look_for_others();
 	if (cn_config.log != CN_LOG_NONE && uname(&machine) == 0)
 		memccpy(cn_config.host, machine.nodename, 0, sizeof(cn_config.host) - 1);
 }

@@ -110,6 +110,26 @@ hears() {
 	refuses CLOSENOTIFY_ONLY 'globs of program names, separated by commas' 'every program' a,,b ,a
 }
 
+@test "a variable of the library's that is no flag costs one line; an empty one, the commands' own and a service's cost none" {
+	local name flags='CLOSENOTIFY_CONF, MODE, LOG, LEVEL, BACKTRACE, SUMMARY, WAIT_MS, LINGER_MS, TIMEOUT_MS, QUIET, EXIT, ONLY'
+	for name in WAITMS OBSERVE LOGS MOD LIBRARYS mode ''; do
+		host "CLOSENOTIFY_$name=text" CLOSENOTIFY_LEVEL=calls
+		assert_equal "$stderr" "closenotify: CLOSENOTIFY_$name is no flag ($flags); it is left out"
+		accepts "CLOSENOTIFY_$name" ''
+	done
+	host CLOSENOTIFY_WAITMS=5 CLOSENOTIFY_LEVEL=x $'CLOSENOTIFY_\e[2J=1'
+	assert_equal "${#stderr_lines[@]}" 3
+	assert_equal "$(LC_ALL=C tr -d '\n -~' <<<"$stderr")" ''
+	host CLOSENOTIFY_LIBRARY=/x CLOSENOTIFY_JOURNALCTL=-u CLOSENOTIFY_BUILT=/x CLOSENOTIFY_SERVICE_HOST=10.0.0.1 \
+		CLOSENOTIFY_PORT=tcp://10.0.0.1:443 CLOSENOTIFY_PORT_443_TCP=x CLOSENOTIFY=1 XCLOSENOTIFY_WAITMS=5
+	assert_equal "$stderr" ''
+	# where the library does nothing it says nothing of that
+	host CLOSENOTIFY_WAITMS=5 CLOSENOTIFY_ONLY=curl
+	assert_equal "$stderr" ''
+	host CLOSENOTIFY_WAITMS=5 CLOSENOTIFY_MODE=off
+	assert_equal "$stderr" ''
+}
+
 @test "several bad values cost a line each" {
 	host CLOSENOTIFY_MODE=a CLOSENOTIFY_LOG=b CLOSENOTIFY_WAIT_MS=c CLOSENOTIFY_TIMEOUT_MS=d CLOSENOTIFY_LINGER_MS=e \
 		CLOSENOTIFY_QUIET=f CLOSENOTIFY_EXIT=g CLOSENOTIFY_ONLY=,
