@@ -336,11 +336,16 @@ static void complain_of_file(unsigned int number, const char *word, const char *
 {
 	struct cn_text line = {.length = 0};
 
-	if (complaints_of_file++ >= COMPLAINTS_MOST)
+	if (complaints_of_file++ > COMPLAINTS_MOST)
 		return;
 	cn_put(&line, "closenotify: ");
 	cn_put_escaped(&line, conf_path, 256);
 	cn_put(&line, ":");
+	if (complaints_of_file > COMPLAINTS_MOST) {
+		cn_put(&line, " more lines are wrong, and left out\n");
+		cn_text_write(&line, STDERR_FILENO);
+		return;
+	}
 	if (number) {
 		cn_put_number(&line, number);
 		cn_put(&line, ": ");

@@ -233,6 +233,10 @@ conf() {
 	# shellcheck disable=SC2046 # a line each
 	conf $(printf 'wrong%s ' {1..50})
 	host
+	assert_equal "${#stderr_lines[@]}" 9
+	assert_equal "${stderr_lines[8]}" "closenotify: $CLOSENOTIFY_CONF: more lines are wrong, and left out"
+	conf wrong{1..8}
+	host
 	assert_equal "${#stderr_lines[@]}" 8
 	conf 'only alias' 'timeout_ms 9'
 	hears truncated CLOSENOTIFY_ONLY=a,,b CLOSENOTIFY_TIMEOUT_MS=bad C

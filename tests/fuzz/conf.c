@@ -59,6 +59,7 @@ int close_file(int fd)
 /* --- what is said --- */
 
 static unsigned int said;
+static bool more_said;
 static unsigned int lines_said[COMPLAINTS_MOST];
 
 long heard(const struct cn_text *line, int fd)
@@ -71,7 +72,12 @@ long heard(const struct cn_text *line, int fd)
 	HOLD(line->bytes[line->length - 1] == '\n' && is_printable(line->bytes, line->length - 1));
 	memcpy(text, line->bytes, line->length);
 	text[line->length] = '\0';
-	HOLD(strncmp(text, start, sizeof(start) - 1) == 0 && said < COMPLAINTS_MOST);
+	HOLD(strncmp(text, start, sizeof(start) - 1) == 0 && !more_said);
+	more_said = said == COMPLAINTS_MOST;
+	if (more_said) {
+		HOLD(!strcmp(text + sizeof(start) - 1, " more lines are wrong, and left out\n"));
+		return (long)line->length;
+	}
 	number = strtoul(text + sizeof(start) - 1, &end, 10);
 	lines_said[said++] = (unsigned int)number;
 	if (!number) {
@@ -203,8 +209,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect_file();
 	forget_config();
 	said = 0;
+	more_said = false;
 	cn_config_read((char *[]){"conf", NULL});
-	HOLD(said == (wrong < COMPLAINTS_MOST ? wrong : COMPLAINTS_MOST));
+	HOLD(said == (wrong < COMPLAINTS_MOST ? wrong : COMPLAINTS_MOST) &&
+	     more_said == (wrong > COMPLAINTS_MOST));
 	for (unsigned int i = 0; i < said; i++)
 		HOLD(lines_said[i] == wrong_lines[i]);
 	for (size_t i = 1; i < OPTIONS; i++) {
