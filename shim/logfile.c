@@ -149,7 +149,7 @@ static const char *fault_of(const struct stat *file)
 	if (S_ISLNK(file->st_mode))
 		return "it is a link";
 	if (!S_ISREG(file->st_mode))
-		return "it is no regular file";
+		return "it is no regular file (fd:N takes any that is open: fd:2 is standard error)";
 	if (file->st_uid && file->st_uid != geteuid() && file->st_uid != home.st_uid)
 		return "it is another user's";
 	return file->st_nlink > 1 ? "it has another name as well" : NULL;

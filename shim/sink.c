@@ -242,7 +242,7 @@ static void tell_refused(const struct timespec *time, int fd, const char *why)
 {
 	static _Atomic bool told;
 	struct cn_record record = {.event = "warning", .phrases = {"warning:"}, .bad = true, .time = *time};
-	char message[160];
+	char message[192];
 
 	if (!why || atomic_exchange(&told, true))
 		return;

@@ -212,9 +212,9 @@ addresses() {
 		assert_equal "$(cat "$ERR")" "closenotify: CLOSENOTIFY_LOG: cannot open $file for appending${why:+: $why}; taking the default: no log"
 	done <<-END
 		$BATS_TEST_TMPDIR/none/log
-		$BATS_TEST_TMPDIR it is no regular file
-		$BATS_TEST_TMPDIR/fifo it is no regular file
-		/dev/full it is no regular file
+		$BATS_TEST_TMPDIR it is no regular file (fd:N takes any that is open: fd:2 is standard error)
+		$BATS_TEST_TMPDIR/fifo it is no regular file (fd:N takes any that is open: fd:2 is standard error)
+		/dev/full it is no regular file (fd:N takes any that is open: fd:2 is standard error)
 		$BATS_TEST_TMPDIR/err/x
 	END
 	client "$(printf 'json:/nonexistent/\n\e[2J')" C

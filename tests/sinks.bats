@@ -209,9 +209,9 @@ link_at_start() { # USER
 	assert_equal "$(cat "$PUBLIC/victim")" precious
 	mkfifo "$DIR/pipe"
 	exec 9<>"$DIR/pipe"
-	refused_at_start "$DIR/pipe" 'it is no regular file'
+	refused_at_start "$DIR/pipe" 'it is no regular file (fd:N takes any that is open: fd:2 is standard error)'
 	exec 9>&-
-	refused_at_start /dev/null 'it is no regular file'
+	refused_at_start /dev/null 'it is no regular file (fd:N takes any that is open: fd:2 is standard error)'
 	chown 0 "$DIR"
 	chmod 1777 "$DIR"
 	"${NOBODY[@]}" touch "$DIR/theirs"
