@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The wrapper alone. A stub stands for the library: it writes into $STUB_LOG in which program it was loaded.
-# shellcheck disable=SC1003,SC2016,SC2030,SC2031 # literal $ and \ on purpose; each test is a subshell of its own
+# shellcheck disable=SC1003,SC2016,SC2030,SC2031,SC2154 # literal $ and \ on purpose; each test is a subshell of its own; stderr comes from run
 
 bats_require_minimum_version 1.5.0
 
@@ -320,6 +320,14 @@ CLOSENOTIFY_EXIT=always
 CLOSENOTIFY_ONLY=curl,w*" ]
 	[ ! -e "$STUB_LOG" ]
 	refused "runs nothing, but COMMAND 'true' is given" -p true
+}
+
+@test "--print-env tells of a variable that is no flag, and leaves it out" {
+	export CLOSENOTIFY_WAITMS=5 CLOSENOTIFY_EMPTY='' CLOSENOTIFY_WAIT_MS=7 CLOSENOTIFY_PORT=1 CLOSENOTIFY_JOURNALCTL=-u
+	run --separate-stderr "$wrapper" --print-env
+	[ "$status" -eq 0 ]
+	[ "$output" = "LD_PRELOAD=$stub"$'\n'"CLOSENOTIFY_WAIT_MS=7" ]
+	[ "$stderr" = 'closenotify: CLOSENOTIFY_WAITMS is no flag, and left out' ]
 }
 
 @test "--print-env refuses what environment files read differently" {
