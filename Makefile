@@ -81,6 +81,8 @@ $(PATCH): $(BUILD)/obj/patch.o $(BUILD)/obj/decode.o $(BUILD)/obj/object.o
 	$(CC) $(ALL_CFLAGS) -shared -Wl,-z,relro,-z,now,-z,defs $^ $(LDFLAGS) -o $@
 
 install: all ## install below PREFIX (/usr/local), honouring DESTDIR
+	@at='$(DESTDIR)$(PREFIX)/bin'; until [ -e "$$at" ]; do at=$$(dirname "$$at"); done; \
+	  [ -w "$$at" ] || echo "make install: $$at is not yours to write: take sudo, or another place by PREFIX=" >&2
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 $(LIBRARY) $(DEEP) $(PATCH) $(DESTDIR)$(LIBDIR)
 	for command in $(COMMANDS); do \

@@ -519,6 +519,17 @@ checkout() { # DIRECTORY: a tree as after `make`
 	flag_is LD_PRELOAD "$stub"
 }
 
+@test "make install where one may not write says so first, and what to do" {
+	local rights=() place=$BATS_TEST_TMPDIR/place
+	[ "$EUID" -ne 0 ] || rights=(setpriv --bounding-set=-dac_override --inh-caps=-dac_override)
+	mkdir "$place"
+	chmod 555 "$place"
+	run "${rights[@]}" make -s -C "$BATS_TEST_DIRNAME/.." -o all install PREFIX="$place/usr"
+	[ "$status" -ne 0 ]
+	[ "${lines[0]}" = "make install: $place is not yours to write: take sudo, or another place by PREFIX=" ]
+	[[ ${lines[1]} = install:* ]]
+}
+
 @test "without the library it says to run make" {
 	checkout "$BATS_TEST_TMPDIR/tree"
 	rm "$BATS_TEST_TMPDIR/tree/build/libclosenotify.so"
