@@ -343,6 +343,21 @@ never_closed() {
 	unchanged exec_cloexec truncated
 }
 
+@test "exits_in_handler: _exit in a signal handler says nothing and makes no record, as exec; exit there does both" {
+	local program
+	export CLOSENOTIFY_LOG=json:$BATS_TEST_TMPDIR/log
+	for program in exits_in_handler exec_cloexec; do
+		unchanged "$program" truncated
+		assert [ ! -s "$BATS_TEST_TMPDIR/log" ]
+	done
+	export EXIT_BY='exit'
+	play '' client 1.3 exits_in_handler
+	assert_equal "$(verdict_of "$RESULT")" truncated
+	play "$SHIM" client 1.3 exits_in_handler
+	assert_equal "$(verdict_of "$RESULT")" closed
+	assert_equal "$(jq -r '[.verdict, .cause, .reason] | join(" ")' "$BATS_TEST_TMPDIR/log")" 'repaired exit repaired'
+}
+
 @test "jumps_out_of_wait: a time limit jumps out of a SSL_shutdown that waits; no signal is blocked" {
 	JUDGE_ARGS=(--silent-end)
 	unchanged jumps_out_of_wait closed
