@@ -28,6 +28,25 @@ void cn_proc_path(pid_t pid, const char *what, char *path)
 	strcpy(stpcpy(path, "/"), what);
 }
 
+/* In a new PID namespace /proc may still be the outer one's (unshare --pid without --mount-proc): its numbers are other processes'. */
+static bool shows_ours(void)
+{
+	static _Atomic pid_t known; /* the process that has looked */
+	char link[12], digits[12], *end = digits + sizeof(digits) - 1;
+	pid_t self = getpid();
+	ssize_t length;
+
+	if (atomic_load_explicit(&known, memory_order_relaxed) == self)
+		return true;
+	*end = '\0';
+	length = readlink("/proc/self", link, sizeof(link) - 1);
+	link[length > 0 ? length : 0] = '\0';
+	if (strcmp(link, cn_digits_before(end, (uint64_t)self, 10)) != 0)
+		return false;
+	atomic_store_explicit(&known, self, memory_order_relaxed);
+	return true;
+}
+
 /* /proc shows the descriptors of the first thread. In a process with one thread, none shown means none there: it is about to
  * die. With more threads the first may have ended before the others. */
 static bool is_alone(pid_t pid)
@@ -52,7 +71,7 @@ bool cn_pid_gone(pid_t pid)
 	if (syscall(SYS_waitid, P_PID, pid, &end, WEXITED | WNOHANG | WNOWAIT, NULL) == 0)
 		return end.si_pid == pid;
 	cn_proc_path(pid, "exe", path);
-	return readlink(path, &any, 1) < 0 && errno == ENOENT &&
+	return shows_ours() && readlink(path, &any, 1) < 0 && errno == ENOENT &&
 	       is_alone(pid); /* it has no memory any more */
 }
 
@@ -199,7 +218,7 @@ bool cn_pid_has(pid_t pid, uint32_t name, int at, const char *socket)
 	if (lacks(filter, name, socket))
 		return false;
 	cn_proc_path(pid, "fd", path);
-	directory = cn_open_for_now(path);
+	directory = shows_ours() ? cn_open_for_now(path) : -1;
 	if (directory < 0)
 		return true; /* no /proc, or not for us */
 	filter = begin_filter(filter);
@@ -218,7 +237,7 @@ int cn_pid_asked(pid_t pid, const char *socket)
 	int directory, has;
 
 	cn_proc_path(pid, "fd", path);
-	directory = cn_open_for_now(path);
+	directory = shows_ours() ? cn_open_for_now(path) : -1;
 	if (directory < 0)
 		return -1;
 	has = look_through(pid, directory, socket, NULL);

@@ -31,6 +31,10 @@ needs_network_namespace() {
 	unshare --net true 2>/dev/null || skip 'no network namespace can be had (CAP_SYS_ADMIN)'
 }
 
+needs_pid_namespace() {
+	unshare --pid --fork true 2>/dev/null || skip 'no PID namespace can be had (CAP_SYS_ADMIN)'
+}
+
 # For tests in which another user runs or preloads what is here: a clone below a directory of mode 700, say /root, is not for others.
 needs_readers() {
 	[ "$EUID" -ne 0 ] || setpriv --reuid=65534 --regid=65534 --clear-groups test -r "$SHIM" ||

@@ -26,8 +26,7 @@ sum_of_run() {
 # unchanged PROGRAM VERDICTS [ROLE]...: so (a|b: either, as versions of OpenSSL differ) it ends without the library, and so it does with it, to the byte.
 unchanged() {
 	local program=$1 verdict=$2 run without
-	shift 2
-	play_all "${*:-client server}" "$program"
+	play_all "${3:-client server}" "$program" "${@:4}"
 	for run in "${RUNS[@]}"; do
 		this_run "$run"
 		if [ -z "$LIBRARY" ]; then
@@ -276,6 +275,11 @@ never_closed() {
 
 @test "parent_closes: the parent closes and frees, the child speaks on" {
 	unchanged parent_closes closed
+}
+
+@test "parent_closes in a PID namespace with the outer /proc: nobody there is taken for dead" {
+	needs_pid_namespace
+	unchanged parent_closes closed 'client server' 1000 namespace
 }
 
 @test "parent_exits: the parent returns from main, the child speaks on" {
