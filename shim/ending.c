@@ -470,7 +470,12 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 {
 	struct cn_conn *conn = cn_conn_at(fd);
 
-	if (!conn || conn == by || !conn->tls || conn->process != cn_process() || !cn_conn_hold(conn))
+	if (!conn || !conn->tls || conn->process != cn_process())
+		return;
+	/* The socket was shut down both ways, and is connected again (connect(AF_UNSPEC)). */
+	if (atomic_fetch_and(&conn->facts, ~(uint32_t)CN_REFUSES_INPUT) & CN_REFUSES_INPUT)
+		cn_socket_accept_input(fd);
+	if (conn == by || !cn_conn_hold(conn))
 		return;
 	if (cn_conn_claim(conn)) {
 		if (!atomic_load(&conn->session) || !cn_bound_socket(conn, -1, false).open)

@@ -198,6 +198,13 @@ int cn_socket_refuse_input(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? errno : 0;
 }
 
+void cn_socket_accept_input(int fd)
+{
+	int unused = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+}
+
 bool cn_socket_filter_is_locked(int fd)
 {
 	int locked = 0;

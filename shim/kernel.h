@@ -71,6 +71,9 @@ bool cn_socket_drain(int fd, bool tcp, bool *heard);
  * privilege. 0 or the errno: EPERM without that, or if the program has locked its own. */
 int cn_socket_refuse_input(int fd);
 
+/* Takes that filter away again. */
+void cn_socket_accept_input(int fd);
+
 /* Whether the program has locked the filter of this socket (SO_LOCK_FILTER), or the kernel can't tell. */
 bool cn_socket_filter_is_locked(int fd);
 

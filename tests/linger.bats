@@ -370,6 +370,19 @@ gone() {
 	done
 }
 
+@test "shutdown(SHUT_RDWR), and the same socket is connected again: the filter is off" {
+	local order shim
+	for order in free+shut_rdwr say+free+shut_rdwr; do
+		for shim in '' "$SHIM"; do
+			JUDGE_ARGS=(--connections 2 --rcvbuf 4096 --no-tickets --timeout-ms 60000)
+			parts "$shim" 1.3 "$SIZE" "$order+again+say+free+close" exits
+			assert_equal "$STATUS" 0
+			RESULT=$(judge_result 2)
+			arrived "$SIZE"
+		done
+	done
+}
+
 @test "shutdown(SHUT_RDWR) still wakes a thread that sleeps in recv()" {
 	JUDGE_ARGS=(--read-pause-ms 1 --timeout-ms 60000 --no-tickets)
 	parts "$SHIM" 1.3 "$SIZE" reads+shut_rdwr+woken+free+close exits

@@ -7,13 +7,14 @@
  * ORDER, steps joined by "+": free, say (SSL_shutdown), shut_wr, shut_rdwr, close; leave: nothing of that; reads: another thread sleeps
  * in recv(), woken: waits for that thread; unread: until bytes have come, which stay unread; stamps: errors of its own wait on the
  * socket (TX timestamps); moves: to another network namespace; second: makes one more connection,
- * swap: goes on with that; flushed: until all is acknowledged; over: until both sides have sent FIN; abort, abort_by_number: SO_LINGER {on, 0}, by
+ * swap: goes on with that; again: the same socket is connected once more, for another session; flushed: until all is acknowledged; over: until both sides have sent FIN; abort, abort_by_number: SO_LINGER {on, 0}, by
  * setsockopt() or by syscall(); patient: SO_LINGER with a minute; drops, regains: CAP_NET_ADMIN; lends: a child by vfork has been; mark: a getppid(), for a trace. GONE: exits, _exits, killed (SIGKILL), exec (becomes another program), crashes (in an atexit handler from before TLS),
- * alone (lives until no other thread does). */
+ * cancelled, thrd_exits: the main thread, before another and with words in stdio's buffer; alone (lives until no other thread does). */
 #include "rude.h"
 
 #include <linux/net_tstamp.h>
 #include <netinet/tcp.h>
+#include <threads.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -98,6 +99,42 @@ static __attribute__((noinline)) void lend_memory(void)
 	rude_wait_for(child);
 }
 
+static void connect_again(struct rude *r)
+{
+	struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	struct sockaddr_in address;
+	socklen_t size = sizeof(address);
+
+	if (getpeername(r->fd, (struct sockaddr *)&address, &size) ||
+	    connect(r->fd, &nowhere, sizeof(nowhere)) ||
+	    connect(r->fd, (struct sockaddr *)&address, sizeof(address)))
+		rude_fail("connect");
+	rude_speak(r);
+}
+
+static void *outlives_main(void *main_thread)
+{
+	while (pthread_tryjoin_np(*(pthread_t *)main_thread, NULL) == EBUSY)
+		sched_yield();
+	return NULL;
+}
+
+static void end_main(bool cancelled)
+{
+	static pthread_t self;
+	pthread_t other;
+
+	self = pthread_self();
+	setvbuf(stdout, NULL, _IOFBF, 4096);
+	printf("the last word\n");
+	if (pthread_create(&other, NULL, outlives_main, &self))
+		rude_fail("pthread_create");
+	if (!cancelled)
+		thrd_exit(0);
+	pthread_cancel(self);
+	pthread_testcancel();
+}
+
 static void step(struct rude *r, const char *name, const char *family)
 {
 	static pthread_t thread;
@@ -147,6 +184,8 @@ static void step(struct rude *r, const char *name, const char *family)
 	}
 	if (!strcmp(name, "swap"))
 		*r = second;
+	if (!strcmp(name, "again"))
+		connect_again(r);
 }
 
 int main(int argc, char **argv)
@@ -169,6 +208,8 @@ int main(int argc, char **argv)
 		execl("/bin/true", "true", NULL);
 	if (!strcmp(gone, "_exits"))
 		_exit(0);
+	if (!strcmp(gone, "cancelled") || !strcmp(gone, "thrd_exits"))
+		end_main(*gone == 'c');
 	if (!strcmp(gone, "alone"))
 		rude_alone();
 	return 0;
