@@ -92,6 +92,7 @@ struct cn_conn {
 	uint32_t rest_length;
 	uint32_t unfinished; /* length of the write that CN_WRITE_PENDING is about; 0: unknown */
 	bool said_too_late;  /* the program has sent close_notify after an error or an end that allows none */
+	bool fin_first;      /* our stream ended in FIN without close_notify, before the peer's did */
 	bool said_unseen;    /* its goodbye went into what is not followed: sent or not, nobody here knows */
 	_Atomic bool made_watched; /* writes are looked at because of cn_carried(conn)->goodbye_made */
 };

@@ -167,8 +167,9 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 		.stale = !socket->open,
 		.unsupported = state.unsupported,
 		/* a session that has failed counts as in its handshake again */
-		.established = state.established || (cn_conn_has(conn, CN_ESTABLISHED) &&
-						     cn_conn_has(conn, CN_FATAL | CN_TRUNCATED)),
+		.established = state.established ||
+			       (cn_conn_has(conn, CN_ESTABLISHED) &&
+				(cn_conn_has(conn, CN_FATAL | CN_TRUNCATED) || conn->fin_first)),
 		.fatal = cn_conn_has(conn, CN_FATAL) ||
 			 (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
@@ -347,6 +348,9 @@ static bool end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* for the record at close: fix mode would have said it here */
+	if (shuts && !socket.peer_shut && !socket.reset && !cn_conn_has(conn, CN_SAID) &&
+	    (cn_config.mode == CN_MODE_OBSERVE || !cn_conn_has(conn, CN_SAID_BY_SHIM)))
+		conn->fin_first = true;
 	share = conn->share;
 	if (done.alert_sent && share)
 		atomic_store(&share->said, true);

@@ -151,6 +151,8 @@ static uint32_t truncation(struct cn_conn *conn, void *session, int error)
 		return CN_TRUNCATED | (cn_conn_has(conn, CN_RESET_IN_DOUBT) ? 0U : CN_PEER_RESET);
 	if (error == ETIMEDOUT) /* the network, or the peer, is gone without a word */
 		return CN_FATAL;
+	if (conn->fin_first) /* the peer answers a stream that was cut off here */
+		return 0;
 	conn->tls->ops->look(conn->tls, session, &state);
 	if (is_own_end(conn)) /* an error to OpenSSL, unless SSL_OP_IGNORE_UNEXPECTED_EOF is set */
 		return state.established ? 0 : CN_FATAL;

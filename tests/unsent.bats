@@ -37,6 +37,20 @@ in_record() {
 	done
 }
 
+@test "shut_under_reader: the peer's FIN answers one that came without a goodbye, and is not the first fault" {
+	local mode role tls
+	for role in client server; do
+		for tls in 1.2 1.3; do
+			for mode in observe fix; do
+				rm -f "$LOG"
+				CLOSENOTIFY_MODE=$mode play "$SHIM" "$role" "$tls" shut_under_reader 1000
+				assert_equal "$(verdict_of "$RESULT")" truncated
+				assert_equal "$(in_record verdict fault)" 'truncated_by_us close_without_shutdown'
+			done
+		done
+	done
+}
+
 @test "early_data_rejected: what the server refused and was not sent again is no whole stream" {
 	local how
 	JUDGE_ARGS=(--connections 2 --tickets 2)
