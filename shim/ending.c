@@ -40,8 +40,14 @@ bool cn_follow(struct cn_conn *conn, int fd)
 
 static int exit_status;
 static bool exit_flushes;
-static bool exit_is_over; /* the TLS libraries may have cleaned up: no session is asked any more */
+static bool exit_is_over; /* the exit handlers have run */
 static bool exit_left_some;
+
+/* Its TLS library may have cleaned up. */
+static bool is_over(const struct cn_conn *conn)
+{
+	return exit_is_over && !conn->tls->ops->outlives_handlers;
+}
 
 /* Asks the TLS library only if no thread is inside; only then nobody else uses the session. */
 static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
@@ -49,7 +55,7 @@ static struct cn_tls_state ask_session(struct cn_conn *conn, bool thread_inside)
 	struct cn_tls_state state = {.established = cn_conn_has(conn, CN_ESTABLISHED)};
 	void *session = atomic_load(&conn->session);
 
-	if (session && !thread_inside && !exit_is_over) {
+	if (session && !thread_inside && !is_over(conn)) {
 		conn->tls->ops->look(conn->tls, session, &state);
 		if (!cn_conn_has(conn, CN_MATCHED))
 			state.unsupported |= !state.plain || (!cn_follow(conn, state.fd) && conn->fd >= 0);
@@ -489,12 +495,17 @@ void cn_end_replaced(int fd, const struct cn_conn *by)
 	cn_conn_drop(conn);
 }
 
-/* The goodbye that the program made into memory may be sent by an exit handler of its own that runs after the library's. */
+/* An exit handler of the program's own, which runs after the library's, may still speak on it, or send the goodbye that it made into
+ * memory. */
 static bool may_follow_at_exit(const struct cn_conn *conn)
 {
 	struct cn_socket socket;
 
-	if (!exit_flushes || exit_is_over || !cn_conn_has(conn, CN_MATCHED) || !cn_carried(conn)->made)
+	if (!exit_flushes || exit_is_over)
+		return false;
+	if (conn->tls->ops->outlives_handlers)
+		return true;
+	if (!cn_conn_has(conn, CN_MATCHED) || !cn_carried(conn)->made)
 		return false;
 	socket = cn_bound_socket(conn, -1, true);
 	return socket.open && is_goodbye_left(conn, surplus_of(conn, &socket), CN_CAUSE_EXIT);

@@ -33,7 +33,7 @@ void cn_end_replaced(int fd, const struct cn_conn *by);
  * this. */
 void cn_end_process(int status, bool flushes);
 
-/* All exit handlers have run. Ends what cn_end_process left to them; asks no session. */
+/* All exit handlers have run. Ends what cn_end_process left to them; asks no session whose library may have cleaned up. */
 void cn_end_process_late(void);
 
 /* SSL_set_fd may move an established session to another descriptor of the same socket; this takes over that descriptor. `fd`: where

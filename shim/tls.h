@@ -77,6 +77,7 @@ struct cn_tls_ops {
 	/* A write on an established session is unfinished only if it waits for room: CN_OUT_WANT is left from a read. */
 	bool writes_wait_for_room;
 	bool may_unload; /* dlclose() can take the library away while a session of it was never freed */
+	bool outlives_handlers; /* its sessions can be used in every exit handler: it cleans up in a destructor */
 	const char *frees, *clears; /* its functions that free a session, and begin it anew (NULL: none) */
 	/* The socket descriptors of a session, -1 where it has none. */
 	void (*descriptors)(struct cn_tls *tls, void *session, int *read_fd, int *write_fd);

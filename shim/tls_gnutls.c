@@ -333,6 +333,7 @@ int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int 
 
 static const struct cn_tls_ops ops = {
 	.may_unload = true,
+	.outlives_handlers = true,
 	.frees = "gnutls_deinit",
 	.descriptors = descriptors,
 	.look = look,

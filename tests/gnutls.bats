@@ -104,6 +104,10 @@ unchanged() {
 	changes underscore_exit_0 truncated
 }
 
+@test "early_handler: an exit handler from before TLS writes, says goodbye, and closes" {
+	was_right early_handler
+}
+
 @test "exit_0_after_deinit: gnutls_deinit, and the descriptor is left to exit" {
 	changes exit_0_after_deinit truncated
 }
