@@ -295,6 +295,7 @@ __attribute__((visibility("hidden"), used)) const unsigned char cn_numbers[NUMBE
 	[SYS_seccomp] = 1,       [SYS_clone] = 1,       [SYS_rt_sigaction] = 1, [SYS_clone3] = 1,
 	[SYS_epoll_create1] = 1, [SYS_unshare] = 1,     [SYS_dup] = 1,          [SYS_dup3] = 1,
 	[SYS_fcntl] = 1,         [SYS_sendmsg] = 1,     [SYS_prctl] = 1,        [SYS_setsockopt] = 1,
+	[SYS_sendmmsg] = 1,
 #ifdef SYS_dup2
 	[SYS_dup2] = 1,
 #endif
@@ -362,6 +363,8 @@ __attribute__((visibility("hidden"), used)) long cn_by_number(long number, long 
 		cn_raw_fork_over(ret < 0);
 	if (number == SYS_sendmsg && ret >= 0 && !cn_inside)
 		cn_message_sent((const struct msghdr *)b);
+	for (long i = 0; number == SYS_sendmmsg && i < ret && !cn_inside; i++)
+		cn_message_sent(&((const struct mmsghdr *)b)[i].msg_hdr);
 	if (stopped && ret != 0)
 		cn_background_allow();
 	if (number == SYS_seccomp && ret == 0 &&

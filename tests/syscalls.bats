@@ -40,6 +40,12 @@ run_of() {
 	assert_equal "$(verdict_of "$ENDED") $(verdict_of "$RESULT")" 'truncated truncated'
 }
 
+@test "handed_over_many: the same by syscall(SYS_sendmmsg)" {
+	run_of client handed_over_many
+	assert_equal "$WITH" "$WITHOUT"
+	assert_equal "$(verdict_of "$ENDED") $(verdict_of "$RESULT")" 'truncated truncated'
+}
+
 @test "close in a handler whose signal is not blocked (SA_NODEFER, System V signal()): no second entry into malloc" {
 	JUDGE_ARGS=(--connections 301 --timeout-ms 60000)
 	play '' client 1.3 ../threads/handler 1000 300 nodefer
