@@ -222,7 +222,9 @@ static void swap_back(const struct swapped_read *read)
 int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms)
 {
 	struct openssl *o = of(tls);
-	int fd = cn_bio_fd(o, o->SSL_get_rbio(ssl)), write_fd = cn_bio_fd(o, o->SSL_get_wbio(ssl));
+	/* What a filter before the socket has read already can't be seen. */
+	int fd = cn_bio_is_socket(o, o->SSL_get_rbio(ssl)) ? cn_bio_fd(o, o->SSL_get_rbio(ssl)) : -1;
+	int write_fd = cn_bio_fd(o, o->SSL_get_wbio(ssl));
 	UNDONE_BY(swap_back) struct swapped_read read = {.o = o, .ssl = ssl};
 	enum cn_outcome seen = CN_OUT_WANT;
 	int64_t end = cn_now_us() + (int64_t)wait_ms * 1000;

@@ -318,6 +318,18 @@ conf() {
 	done
 }
 
+@test "WAIT_MS: what a buffer has read from the socket stays to be read" {
+	local tls said
+	JUDGE_ARGS=(--send 6000 --send-when request --first close_notify)
+	for tls in 1.2 1.3; do
+		play '' client "$tls" buffer_holds_input 1000
+		assert_regex "$SAID" 'read 5488 more, then error 6'
+		said=$SAID
+		CLOSENOTIFY_WAIT_MS=60000 play "$SHIM" client "$tls" buffer_holds_input 1000
+		assert_equal "$SAID" "$said"
+	done
+}
+
 @test "WAIT_MS: the peer ends without an answer, which is not waited for any longer" {
 	SERVER='--no-tickets --first fin' verdict CLOSENOTIFY_WAIT_MS=60000 SC
 	assert_equal "$(sed -n 's/^S: SSL_shutdown = \([^,]*\),.*/\1/p' "$BATS_TEST_TMPDIR/client")" 0
