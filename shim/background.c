@@ -423,6 +423,30 @@ static void *run(void *unused)
 
 /* --- the program's threads --- */
 
+/* The main thread ends before the process does: by pthread_exit, thrd_exit, or because it is cancelled. If the background were the
+ * last thread, libc would run exit() in it, without the program's descriptors. */
+static void main_ends(void *unused)
+{
+	int inside = cn_inside;
+
+	(void)unused;
+	if (cn_confined || gettid() != getpid())
+		return; /* the main thread of a child by fork may be a copy of another */
+	cn_inside = 1;
+	cn_background_stop();
+	cn_inside = inside;
+}
+
+/* exit() does not run what is registered for a thread's end. */
+static void watch_main(void)
+{
+	static bool watched;
+	static pthread_key_t key;
+
+	if (gettid() == getpid() && (watched || (watched = !pthread_key_create(&key, main_ends))))
+		pthread_setspecific(key, &background);
+}
+
 /* pthread_create allocates, so not in a signal handler. */
 static void start(void)
 {
@@ -437,6 +461,7 @@ static void start(void)
 		return;
 	if (!background.held)
 		background.held = cn_map((size_t)NUMBERS * sizeof(*background.held));
+	watch_main();
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pthread_attr_init(&attributes);

@@ -68,6 +68,20 @@ int cn_pthread_attr_setstacksize(pthread_attr_t *attributes, size_t size)
 	return real ? real(attributes, size) : ENOSYS;
 }
 
+int cn_pthread_key_create(pthread_key_t *key, void (*end)(void *value))
+{
+	FIND(cn_pthread_key_create, "pthread_key_create");
+
+	return real ? real(key, end) : ENOSYS;
+}
+
+int cn_pthread_setspecific(pthread_key_t key, const void *value)
+{
+	FIND(cn_pthread_setspecific, "pthread_setspecific");
+
+	return real ? real(key, value) : ENOSYS;
+}
+
 /* Of this object: glibc forgets what was registered when it goes. */
 extern void *__dso_handle __attribute__((visibility("hidden")));
 

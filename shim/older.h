@@ -29,6 +29,8 @@ bool cn_single_threaded(void);
 int cn_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
 		      void *argument);
 int cn_pthread_attr_setstacksize(pthread_attr_t *attributes, size_t size);
+int cn_pthread_key_create(pthread_key_t *key, void (*end)(void *value));
+int cn_pthread_setspecific(pthread_key_t key, const void *value);
 int cn_pthread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void));
 int cn_at_quick_exit(void (*run)(void));
 int cn_on_exit(void (*run)(int status, void *argument), void *argument);
@@ -37,6 +39,8 @@ const char *cn_error_name(int error); /* strerrorname_np; NULL: not known */
 
 #define pthread_create            cn_pthread_create
 #define pthread_attr_setstacksize cn_pthread_attr_setstacksize
+#define pthread_key_create        cn_pthread_key_create
+#define pthread_setspecific       cn_pthread_setspecific
 #define pthread_atfork            cn_pthread_atfork
 #define pthread_sigmask           sigprocmask /* the same on Linux */
 #define at_quick_exit             cn_at_quick_exit

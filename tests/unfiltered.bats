@@ -119,6 +119,16 @@ ends() {
 	done
 }
 
+@test "the main thread ends before the process, and the background is not the last one: what stdio holds is written" {
+	local gone
+	for gone in cancelled thrd_exits; do
+		LOG='' ends close $gone --never-read >"$BATS_TEST_TMPDIR/said"
+		cat "$BATS_TEST_TMPDIR/said"
+		grep -qx 'the last word' "$BATS_TEST_TMPDIR/said"
+		assert_equal "$STATUS" 0
+	done
+}
+
 @test "while the process lives all arrives, in whatever order it ends" {
 	local order
 	for order in close free+close say+close shut_wr+close; do
