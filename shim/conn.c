@@ -245,7 +245,7 @@ struct cn_conn *cn_conn_new(struct cn_tls *tls, void *session)
 	atomic_store(&conn->closed_before, -1);
 	cn_conn_unwatch_made(conn);
 	conn->rest_length = 0;
-	conn->said_too_late = false;
+	conn->said_too_late = conn->said_unseen = conn->fin_first = false;
 	conn->goodbye = 0;
 	share = atomic_exchange(&conn->share, NULL);
 	if (share)
