@@ -41,7 +41,7 @@
 #define MESSAGE_MS    100 /* how long a sender may take from connect() to sendmsg() */
 #define TRIES         8
 #define START_MS      1000 /* reached only if the thread gets no processor */
-#define LET_GO_MS     100
+#define LET_GO_MS     1000 /* reached only if the thread gets no processor */
 #define ENDING_MS     1000 /* a thread that has announced its end has ended by then */
 #define CLOSE_UNSHARE 2    /* CLOSE_RANGE_UNSHARE, Linux 5.9 */
 

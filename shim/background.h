@@ -18,7 +18,7 @@
 bool cn_background_adopt(int fd, uint64_t cookie, const unsigned char *rest, size_t length, bool talking);
 
 /* The process is about to end: the kernel gets what the background holds. Returns at once if that is nothing, or if the kernel takes
- * no filter and there is no log. Else when it is done, which depends on no peer, and 100 ms after the last of them at most. */
+ * no filter and there is no log. Else when it is done, which depends on no peer, and a second after the last of them at most. */
 void cn_background_let_go(void);
 
 /* Lets go of everything, ends the thread and starts none until allowed again. False if none was allowed before. The program is about to
