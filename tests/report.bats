@@ -383,12 +383,16 @@ within() {
 }
 
 @test "a log made to fill the memory does not: 192 MB of address space are enough for each" {
-	local log args
-	"$GENERATE" bomb texts 20000 | gzip >"$BATS_TEST_TMPDIR/texts"
-	"$GENERATE" bomb words 300 | gzip >"$BATS_TEST_TMPDIR/words"
-	"$GENERATE" bomb longest 60000 | gzip >"$BATS_TEST_TMPDIR/longest"
-	"$GENERATE" bomb nested 3000 | gzip >"$BATS_TEST_TMPDIR/nested"
-	"$GENERATE" bomb hosts 60000 | gzip >"$BATS_TEST_TMPDIR/hosts"
+	local log count
+	while read -r log count; do # a record first: without any it is refused
+		{ "$GENERATE" lanes both_say_goodbye && "$GENERATE" bomb "$log" "$count"; } | gzip >"$BATS_TEST_TMPDIR/$log"
+	done <<-END
+		texts 20000
+		words 300
+		longest 60000
+		nested 3000
+		hosts 60000
+	END
 	for log in texts words longest nested hosts; do
 		within 192 --json --top 1 "$BATS_TEST_TMPDIR/$log"
 		assert [ "$(jq .lines <<<"$output")" -ge 300 ]
