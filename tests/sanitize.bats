@@ -98,6 +98,7 @@ peer_of() {
 	ssl_clear_reuse | up_ref_cleared | share_used_again | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
 	stale_queue) JUDGE_ARGS+=(--first close_notify --first-after 10000) ;;
 	reads_after_shutdown) JUDGE_ARGS=(--no-tickets --send 50000 --send-when eof --first close_notify) ;;
+	buffer_holds_input) JUDGE_ARGS+=(--send 6000 --send-when request --first close_notify) ;;
 	zero_read) JUDGE_ARGS+=(--send 10) ;;
 	early_data_rejected) JUDGE_ARGS=(--silent-end --connections 2) ;; # with the ticket
 	exit_0_answered | plain_at_exit | plain_by_spawned | shutdown_until_answered | monitor_tidies_up) JUDGE_ARGS=(--no-tickets) ;; # wait for the answer
