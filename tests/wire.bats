@@ -59,7 +59,7 @@ story() {
 	python3 - "$CAPTURE" "$1" "$2" <<-'END'
 		import json, struct, sys
 		data, port, role = open(sys.argv[1], 'rb').read(), int(sys.argv[2]), sys.argv[3]
-		at, pieces, flags = 24, {}, []
+		at, pieces, flags, fins = 24, {}, [], set()
 		while at < len(data):
 		    size = struct.unpack('<I', data[at + 8:at + 12])[0]
 		    ip, at = data[at + 16 + 14:at + 16 + size], at + 16 + size
@@ -71,6 +71,8 @@ story() {
 		        continue
 		    payload = tcp[(tcp[12] >> 4) * 4:]
 		    flags.append(tcp[13])
+		    if tcp[13] & 1:
+		        fins.add(seq + len(payload))  # once, though the kernel may send it again
 		    if payload:
 		        pieces.setdefault(seq, (payload, tcp[13] & 1))
 		first = min(pieces)
@@ -83,7 +85,7 @@ story() {
 		    records.append([stream[at], struct.unpack('>H', stream[at + 3:at + 5])[0]])
 		    at += 5 + records[-1][1]
 		assert at == len(stream)
-		print(json.dumps({'last_record': records[-1], 'fin_in_its_segment': fin, 'fin': sum(f & 1 for f in flags),
+		print(json.dumps({'last_record': records[-1], 'fin_in_its_segment': fin, 'fin': len(fins),
 		                  'rst': sum(f >> 2 & 1 for f in flags), 'alerts': sum(r[0] == 21 for r in records)}))
 	END
 }
