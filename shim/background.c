@@ -622,15 +622,18 @@ void cn_background_let_go(void)
 	atomic_store(&background.leaving, true);
 	wake();
 	while ((holding = atomic_load(&background.holding)) != 0) {
-		struct timespec patience = {0};
+		struct timespec patience;
+		int64_t left;
 
 		if (holding < least) { /* it works, and that depends on no peer: some 80 us for each */
 			least = holding;
 			end = now_ms() + LET_GO_MS;
 		}
-		patience.tv_nsec = (long)(end - now_ms()) * 1000000L;
-		if (patience.tv_nsec <= 0)
+		left = end - now_ms();
+		if (left <= 0)
 			return;
+		patience.tv_sec = left / 1000;
+		patience.tv_nsec = (long)(left % 1000) * 1000000L;
 		syscall(SYS_futex, &background.holding, FUTEX_WAIT_PRIVATE, holding, &patience, NULL, 0);
 	}
 }

@@ -66,14 +66,14 @@ told() {
 
 # --- the ends ---
 
-# ends ORDER GONE [JUDGE-ARG...]: ends with 20,000 bytes in a process to which the filter is refused (EPERM), with a log unless LOG is
+# ends ORDER GONE [JUDGE-ARG...]: ends with 60,000 bytes in a process to which the filter is refused (EPERM), with a log unless LOG is
 # empty. Sets STATUS; leaves in WAITS the calls of its thread that wait, and in the trace all of them.
 ends() {
 	[ ! "$LOG" ] || rm -f "$LOG"
 	start_judge --tls 1.3 --timeout-ms 60000 --rcvbuf 4096 "${@:3}"
 	STATUS=0
 	CLOSENOTIFY_LOG=${LOG:+json:}${LOG:-off} timeout 60 strace -qq -o "$BATS_TEST_TMPDIR/trace" -e signal=none -E LIBRARY="$SHIM" "$BUILD/tests/confine" \
-		no_capability "$PARTS" "$JUDGE_PORT" 1.3 20000 "$1" "$2" </dev/null || STATUS=$?
+		no_capability "$PARTS" "$JUDGE_PORT" 1.3 60000 "$1" "$2" </dev/null || STATUS=$?
 	[[ " $* " != *\ --never-read* ]] || kill "$JUDGE_PID" 2>/dev/null || : # it may have been reset
 	# The background starts at the first end that needs it, some 100 microseconds, and depends on no peer (1073741824: STARTING).
 	WAITS=$(sed '1,/^connect(/d' "$BATS_TEST_TMPDIR/trace" | grep -v FUTEX_WAKE |
@@ -115,7 +115,7 @@ ends() {
 		ends $order exits --read-pause-ms 1 --no-tickets
 		assert_equal "$STATUS $(told) $WAITS" '0 unguarded '
 		RESULT=$(judge_result)
-		assert_equal "$(field '|[.bytes, .close_notify, .verdict] | join(" ")' "$RESULT")" '20000 1 closed'
+		assert_equal "$(field '|[.bytes, .close_notify, .verdict] | join(" ")' "$RESULT")" '60000 1 closed'
 	done
 }
 
@@ -135,7 +135,7 @@ ends() {
 		ends "$order" alone --read-pause-ms 5 --first close_notify --first-after 10000
 		assert_equal "$STATUS $(told)" '0 background'
 		RESULT=$(judge_result)
-		assert_equal "$(field '|[.bytes, .close_notify, .verdict] | join(" ")' "$RESULT")" '20000 1 closed'
+		assert_equal "$(field '|[.bytes, .close_notify, .verdict] | join(" ")' "$RESULT")" '60000 1 closed'
 	done
 }
 
@@ -160,14 +160,14 @@ names() {
 	needs_filter
 	JUDGE_ARGS=(--tls 1.3 --timeout-ms 60000 --never-read --rcvbuf 4096)
 	start_judge "${JUDGE_ARGS[@]}" --connections 2
-	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout 60 "$PARTS" "$JUDGE_PORT" 1.3 20000 drops+close+second+swap+regains exits
+	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout 60 "$PARTS" "$JUDGE_PORT" 1.3 60000 drops+close+second+swap+regains exits
 	kill "$JUDGE_PID"
 	assert_regex "$(told)" '^(background|kernel) kernel$'
 	rm "$LOG"
 	order+=+regains
 	for ((i = 0; i < 65; i++)); do order+=+second+swap+close; done
 	start_judge "${JUDGE_ARGS[@]}" --connections 66
-	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout 60 "$PARTS" "$JUDGE_PORT" 1.3 20000 "$order" exits
+	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout 60 "$PARTS" "$JUDGE_PORT" 1.3 60000 "$order" exits
 	kill "$JUDGE_PID"
 	told | tr ' ' '\n' | uniq -c >"$BATS_TEST_TMPDIR/told"
 	# An older kernel refuses nobody.
