@@ -235,9 +235,12 @@ static bool nothing_left(const struct cn_conn *conn, enum cn_cause cause)
 /* At the last close: what is only asked now, because it takes the socket's error (SO_ERROR) or is for the log. */
 static void look_closer(struct cn_conn *conn, int fd, struct cn_socket *socket)
 {
+	/* With an error of the session its socket's may have been taken, but after the program's FIN a write fails without one. */
+	bool asks = !cn_conn_has(conn, CN_FATAL) || cn_conn_has(conn, CN_FIN_SENT);
+
 	if (!conn->label) /* only a log asks */
 		return;
-	if (socket->reset && !cn_conn_has(conn, CN_PEER_RESET | CN_FATAL) && !cn_socket_error(fd)) {
+	if (socket->reset && asks && !cn_conn_has(conn, CN_PEER_RESET) && !cn_socket_error(fd)) {
 		if (cn_conn_has(conn,
 				CN_FIN_SENT)) /* both sides sent FIN, and the socket has gone to TIME_WAIT */
 			socket->reset = false, socket->write_shut = socket->peer_shut = true;

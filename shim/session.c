@@ -196,6 +196,9 @@ void cn_session_failed(struct cn_conn *conn, void *session, int ret, size_t leng
 		cn_conn_note(conn, CN_PEER_UNTOLD);
 		break;
 	case CN_OUT_FATAL:
+		/* What fails after the program's FIN fails for that: a write, or anything where no goodbye was before it. */
+		if (conn->fin_first || (length && cn_conn_has(conn, CN_FIN_SENT)))
+			break;
 		cn_conn_note(conn, CN_FATAL | (length ? CN_WRITE_PENDING : 0U));
 		if (length)
 			conn->unfinished = 0;

@@ -38,14 +38,16 @@ in_record() {
 }
 
 @test "shut_under_reader: the peer's FIN answers one that came without a goodbye, and is not the first fault" {
-	local mode role tls
+	local mode role tls says
 	for role in client server; do
 		for tls in 1.2 1.3; do
 			for mode in observe fix; do
-				rm -f "$LOG"
-				CLOSENOTIFY_MODE=$mode play "$SHIM" "$role" "$tls" shut_under_reader 1000
-				assert_equal "$(verdict_of "$RESULT")" truncated
-				assert_equal "$(in_record verdict fault)" 'truncated_by_us close_without_shutdown'
+				for says in '' says; do
+					rm -f "$LOG"
+					CLOSENOTIFY_MODE=$mode play "$SHIM" "$role" "$tls" shut_under_reader 1000 $says
+					assert_equal "$(verdict_of "$RESULT")" truncated
+					assert_equal "$(in_record verdict fault peer_end)" 'truncated_by_us close_without_shutdown unread'
+				done
 			done
 		done
 	done
