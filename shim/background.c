@@ -632,7 +632,7 @@ void cn_background_let_go(void)
 		left = end - now_ms();
 		if (left <= 0)
 			return;
-		patience.tv_sec = left / 1000;
+		patience.tv_sec = (time_t)(left / 1000);
 		patience.tv_nsec = (long)(left % 1000) * 1000000L;
 		syscall(SYS_futex, &background.holding, FUTEX_WAIT_PRIVATE, holding, &patience, NULL, 0);
 	}
