@@ -303,7 +303,7 @@ static bool end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 	struct cn_share *share;
 	int64_t missing;
 	int copy, number = fd;
-	bool late, left;
+	bool late, in_stream, left;
 
 	if (conn->tls && conn->tls->ops->may_unload && atomic_load(&conn->session) &&
 	    !cn_tls_is_loaded(conn->tls))
@@ -328,9 +328,12 @@ static bool end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		look_closer(conn, fd, &socket);
 	if (conn->rest_length && socket.write_shut)
 		forget_goodbye(conn);
-	left = is_goodbye_left(conn, surplus_of(conn, &socket), cause) &&
-	       !(cause == CN_CAUSE_EXIT && has_stream(number)); /* which may hold it, and is written out */
+	/* What is missing may lie in a stream, which exit has yet to flush: the program's goodbye may or may not follow. */
+	in_stream = cause == CN_CAUSE_EXIT && surplus_of(conn, &socket) < 0 && has_stream(number);
+	left = !in_stream && is_goodbye_left(conn, surplus_of(conn, &socket), cause);
 	facts = gather(conn, fd, number, &socket, cause, thread_inside, status, left);
+	if (in_stream && cn_conn_has(conn, CN_SAID))
+		facts.said = conn->said_unseen = true;
 	missing = held(conn, &socket, &facts); /* before our alert is counted */
 	/* What a buffer above the socket holds goes with the session. */
 	if (cause == CN_CAUSE_FREE && facts.held && !socket.write_shut &&

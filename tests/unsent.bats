@@ -171,9 +171,9 @@ in_record() {
 # sent_once DEEDS [RECORD]: by the program itself, without the library and with it.
 sent_once() {
 	local tls shim
-	JUDGE_ARGS=(--no-tickets)
 	for tls in 1.2 1.3; do
 		for shim in '' "$SHIM"; do
+			rm -f "$LOG"
 			RUDE=$BUILD/tests play "$shim" client "$tls" party 5 memory - "$1"
 			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 5'
 		done
@@ -185,13 +185,28 @@ sent_once() {
 	sent_once GDcC 'ended none close_notify'
 }
 
-@test "a goodbye in memory that lies in a stdio stream at exit is sent once" {
-	sent_once GBX0
+@test "a goodbye in memory that lies in a stdio stream at exit is sent once, and the record does not claim to know" {
+	sent_once GBX0 'not_covered none close_notify'
+	sent_once GBFX0 'not_covered none close_notify'
+}
+
+@test "data and a goodbye that lie in a stdio stream at exit are nobody's fault; data alone has no goodbye" {
+	local heard deeds verdict said mode
+	while read -r deeds heard verdict said; do
+		for mode in observe fix; do
+			rm -f "$LOG"
+			RUDE=$BUILD/tests CLOSENOTIFY_MODE=$mode play "$SHIM" client 1.3 party 5 memory - "$deeds"
+			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" "$heard 9"
+			assert_equal "$(in_record verdict fault our_end)" "$verdict $said"
+		done
+	done <<-'END'
+		HGBX0 closed not_covered none unknown
+		HBX0 truncated truncated_by_us write_abandoned fin
+	END
 }
 
 @test "a goodbye in memory that an exit handler from before the connection carries is sent once; else the library sends it" {
 	local tls shim
-	JUDGE_ARGS=(--no-tickets)
 	for tls in 1.2 1.3; do
 		for shim in '' "$SHIM"; do
 			rm -f "$LOG"
