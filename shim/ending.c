@@ -177,7 +177,8 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 			       (cn_conn_has(conn, CN_ESTABLISHED) &&
 				(cn_conn_has(conn, CN_FATAL | CN_TRUNCATED) || conn->fin_first)),
 		.fatal = cn_conn_has(conn, CN_FATAL) ||
-			 (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM)),
+			 (cn_conn_has(conn, CN_TRIED) && !cn_conn_has(conn, CN_SAID_BY_SHIM) &&
+			  !(cn_conn_has(conn, CN_WRITE_PENDING) && !conn->unfinished)),
 		.peer_truncated = cn_conn_has(conn, CN_TRUNCATED) || socket->reset,
 		.write_pending = cn_conn_has(conn, CN_WRITE_PENDING),
 		.one_record = conn->unfinished > 0 && conn->unfinished <= ONE_RECORD && !pending,
@@ -357,6 +358,8 @@ static bool end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		cn_kernel_delivers(conn, fd); /* before our FIN */
 	if (cn_config.mode == CN_MODE_FIX)
 		done = cn_say_farewell(conn, fd, &plan, &socket, plan.half_close || shuts);
+	if (plan.finish_write && !conn->unfinished)
+		plan.reason = CN_TRUNCATED_BY_US;
 	if (cn_config.mode == CN_MODE_OBSERVE && plan.alert && !last)
 		cn_conn_note(conn,
 			     CN_SAID_BY_SHIM); /* for the record at close: fix mode would have said it here */

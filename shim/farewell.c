@@ -66,8 +66,11 @@ static bool send_alert(struct cn_conn *conn, int fd, const struct cn_seal *how, 
 	size_t sent;
 
 	cn_conn_note(conn, CN_TRIED);
-	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed))
+	if (!conn->tls->ops->seal(conn->tls, atomic_load(&conn->session), how, &sealed)) {
+		if (how->unfinished) /* more than one record was left of it */
+			conn->unfinished = 0;
 		return false;
+	}
 	sent = deliver(fd, sealed.bytes, sealed.length, fin_follows);
 	count(conn, (int64_t)sent);
 	if (sent < sealed.length && !cn_socket_over(errno))

@@ -198,6 +198,15 @@ never_closed() {
 	exec 8>&-
 }
 
+@test "half_written_fragments: what was written of it arrives, with tickets unread" {
+	needs_filter
+	JUDGE_ARGS=(--tickets 2 --rcvbuf 4096 --read-pause-ms 2)
+	play '' client 1.3 half_written_fragments
+	assert_equal "$(verdict_of "$RESULT")" reset
+	play "$SHIM" client 1.3 half_written_fragments
+	assert_equal "$(verdict_of "$RESULT")" truncated
+}
+
 @test "half_written_then_read: an SSL_read does not make a half-written stream whole" {
 	never_closed half_written_then_read
 }

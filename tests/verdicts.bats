@@ -71,6 +71,9 @@ pair() {
 @test "a write abandoned" {
 	JUDGE_ARGS+=(--rcvbuf 4096 --read-pause-ms 2)
 	pair half_written 'truncated_by_us write_abandoned fin open' 'truncated_by_us write_abandoned fin open' truncated
+	# it looks like one record, and is many
+	pair half_written_fragments 'truncated_by_us write_abandoned fin open' 'truncated_by_us write_abandoned fin open' truncated
+	assert_equal "$(what_is_said reason action)" 'truncated_by_us half_close'
 }
 
 @test "ended by exit" {
