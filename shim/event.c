@@ -11,16 +11,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FRAMES_MOST 24
+#define FRAMES_MOST       24
+#define FIELDS_OF_END     48
+#define FIELDS_OF_SUMMARY 32
+#define FIELDS_MOST       16 /* of the others */
 
 __thread const void *cn_caller __attribute__((tls_model("initial-exec")));
 
-static struct cn_record begin(const char *event)
+/* In place: a copy of the fields is more than many signal handlers have of stack. */
+static void begin(struct cn_record *r, const char *event, struct cn_field *fields, int most)
 {
-	struct cn_record record = {.event = event};
-
-	clock_gettime(CLOCK_REALTIME, &record.time);
-	return record;
+	*r = (struct cn_record){.event = event, .fields = fields, .most = most};
+	clock_gettime(CLOCK_REALTIME, &r->time);
 }
 
 static void add_word(struct cn_record *r, const char *key, const char *word)
@@ -130,7 +132,8 @@ static const char *fault_word(int number)
 
 void cn_event_summary(void)
 {
-	struct cn_record r = begin("summary");
+	struct cn_field fields[FIELDS_OF_SUMMARY];
+	struct cn_record r;
 	uint64_t all = 0;
 
 	for (int i = 0; i < CN_VERDICT_COUNT; i++)
@@ -138,6 +141,7 @@ void cn_event_summary(void)
 	if (!cn_config.summary || cn_config.log == CN_LOG_NONE ||
 	    atomic_load(&counts.process) != cn_process() || atomic_exchange(&counts.told, all) == all)
 		return;
+	begin(&r, "summary", fields, FIELDS_OF_SUMMARY);
 	r.phrases[0] = "so far";
 	add_count(&r, "connections", (int64_t)all);
 	add_counts(&r, "verdicts", counts.verdicts, CN_VERDICT_COUNT, verdict_word);
@@ -267,7 +271,7 @@ void cn_event_start(void)
 		backtrace(&frame, 1);
 }
 
-static void add_backtrace(struct cn_record *r, const void *from)
+static __attribute__((noinline)) void add_backtrace(struct cn_record *r, const void *from)
 {
 	void *frames[FRAMES_MOST];
 	int depth, first = 0;
@@ -280,7 +284,7 @@ static void add_backtrace(struct cn_record *r, const void *from)
 	if (first == depth)
 		return;
 	cn_record_add(r, (struct cn_field){CN_FIELD_LIST, "backtrace", {0}});
-	for (; first < depth && r->count < CN_FIELDS_MOST - 1; first++)
+	for (; first < depth && r->count < r->most - 1; first++)
 		cn_record_add(r, (struct cn_field){CN_FIELD_CODE, NULL, {.code = frames[first]}});
 	cn_record_add(r, (struct cn_field){CN_FIELD_END, NULL, {0}});
 }
@@ -289,11 +293,13 @@ static void tell(const struct cn_conn *conn, const struct cn_end *end, const str
 {
 	const struct cn_label *label = conn->label;
 	const struct cn_socket *socket = &end->socket;
-	struct cn_record r = begin("end");
+	struct cn_field fields[FIELDS_OF_END];
+	struct cn_record r;
 	const void *by = end->cause == CN_CAUSE_EXIT || end->cause == CN_CAUSE_REUSE ? NULL : caller();
 	int64_t now = cn_now_us();
 	char id[CN_ID_SIZE];
 
+	begin(&r, "end", fields, FIELDS_OF_END);
 	put_id(conn, id);
 	r.bad = cn_verdict_is_bad(j->verdict);
 	r.phrases[0] = cn_verdict_phrase(j->verdict);
@@ -363,12 +369,13 @@ void cn_event_after(uint64_t cookie, enum cn_after after, int unacknowledged, in
 		[CN_AFTER_EXIT] = "exit",
 		[CN_AFTER_EVICTED] = "evicted",
 	};
+	struct cn_field fields[FIELDS_MOST];
 	struct cn_record r;
 	char id[CN_ID_SIZE];
 
 	if (cn_config.log == CN_LOG_NONE || (unacknowledged == 0 && cn_config.level == CN_LEVEL_ENDS))
 		return;
-	r = begin("after");
+	begin(&r, "after", fields, FIELDS_MOST);
 	r.phrases[0] = "kept open after the program's close";
 	r.bad = unacknowledged > 0;
 	put_id_of(cookie, 0, id);
@@ -419,11 +426,12 @@ void cn_event_sign(struct cn_conn *conn)
 
 void cn_event_unusable(struct cn_tls *tls)
 {
+	struct cn_field field;
 	struct cn_record r;
 
 	if (cn_config.log == CN_LOG_NONE || atomic_exchange(&tls->told, true))
 		return;
-	r = begin("warning");
+	begin(&r, "warning", &field, 1);
 	r.bad = true;
 	r.phrases[0] = "warning:";
 	add_outside(&r, "message", "this TLS library lacks functions that are needed; it is left alone");
@@ -450,8 +458,10 @@ static void tell_call(const char *id, const char *name, int fd, int64_t took, co
 		      int failure, const char *error)
 {
 	const char *word = failure ? cn_error_name(failure) : NULL;
-	struct cn_record r = begin("call");
+	struct cn_field fields[FIELDS_MOST];
+	struct cn_record r;
 
+	begin(&r, "call", fields, FIELDS_MOST);
 	r.phrases[0] = name;
 	add_word(&r, "id", id);
 	add_count(&r, "tid", syscall(SYS_gettid));

@@ -21,7 +21,7 @@
 
 void cn_record_add(struct cn_record *record, struct cn_field field)
 {
-	if (record->count < CN_FIELDS_MOST)
+	if (record->count < record->most)
 		record->fields[record->count++] = field;
 }
 

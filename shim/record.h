@@ -28,19 +28,18 @@ struct cn_field {
 	};
 };
 
-#define CN_FIELDS_MOST 48
-#define CN_NO_NUMBER   INT64_MIN
+#define CN_NO_NUMBER INT64_MIN
 
 struct cn_record {
 	const char *event;
 	const char *phrases[3]; /* for a person; NULL: none */
 	bool bad;               /* a person ought to look */
 	struct timespec time;
-	int count;
-	struct cn_field fields[CN_FIELDS_MOST];
+	struct cn_field *fields;
+	int count, most; /* `most`: what there is room for */
 };
 
-/* Any thread; where CODE is among the fields, not in a signal handler. */
+/* Without room it is left out. Any thread; where CODE is among the fields, not in a signal handler. */
 void cn_record_add(struct cn_record *record, struct cn_field field);
 void cn_record_as_text(const struct cn_record *record, struct cn_text *text);
 void cn_record_as_json(const struct cn_record *record, struct cn_text *text);

@@ -120,9 +120,12 @@ static bool is_ours(const struct place *place, int fd, struct stat *status)
 	return !fstat(fd, status) && status->st_dev == place->device && status->st_ino == place->inode;
 }
 
+/* What few records need: not in the frame under every record's text, as stacks are small. */
+#define APART __attribute__((noinline))
+
 /* logrotate has moved it away. The number stays the same, so nobody else needs to know. What is wrong with the new one, or
  * NULL. */
-static const char *open_anew(struct place *place, int fd, const struct stat *log)
+static APART const char *open_anew(struct place *place, int fd, const struct stat *log)
 {
 	static _Atomic bool busy;
 	const char *why = NULL;
@@ -223,9 +226,15 @@ uint64_t cn_sink_lost(void)
 }
 
 /* False if the log still takes nothing. */
-static bool tell_lost(const struct timespec *time, int fd)
+static APART bool tell_lost(const struct timespec *time, int fd)
 {
-	struct cn_record record = {.event = "lost", .phrases = {"records lost:"}, .bad = true, .time = *time};
+	struct cn_field field;
+	struct cn_record record = {.event = "lost",
+				   .phrases = {"records lost:"},
+				   .bad = true,
+				   .time = *time,
+				   .fields = &field,
+				   .most = 1};
 	uint64_t untold = cn_sink_lost() ? atomic_exchange(&lost.untold, 0) : 0;
 
 	if (!untold)
@@ -238,10 +247,16 @@ static bool tell_lost(const struct timespec *time, int fd)
 }
 
 /* Into the old file, which goes on. */
-static void tell_refused(const struct timespec *time, int fd, const char *why)
+static APART void tell_refused(const struct timespec *time, int fd, const char *why)
 {
 	static _Atomic bool told;
-	struct cn_record record = {.event = "warning", .phrases = {"warning:"}, .bad = true, .time = *time};
+	struct cn_field field;
+	struct cn_record record = {.event = "warning",
+				   .phrases = {"warning:"},
+				   .bad = true,
+				   .time = *time,
+				   .fields = &field,
+				   .most = 1};
 	char message[192];
 
 	if (!why || atomic_exchange(&told, true))

@@ -51,16 +51,21 @@ in_handler() {
 	in_handler altstack
 }
 
+# Many give it 8 KB, of which the kernel takes 3.4 for its frame where the processor has AVX-512.
 @test "close in a handler that has a small stack of its own, with a log" {
-	play '' 1 small_stack 1000
-	assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
-	local how
-	for how in text json; do
-		export CLOSENOTIFY_LOG="$how:$BATS_TEST_TMPDIR/log"
-		play "$SHIM" 1 small_stack 1000
-		assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
+	local how program
+	for program in small_stack ../gnutls/small_stack; do
+		play '' 1 "$program" 1000
+		assert_equal "$STATUS ${SAID%%,*}" '0 closed 0'
+		for how in text json; do
+			export CLOSENOTIFY_LOG="$how:$BATS_TEST_TMPDIR/log"
+			play "$SHIM" 1 "$program" 1000
+			assert_equal "$STATUS ${SAID%%,*}" '0 closed 0'
+			[[ "$SAID" =~ ([0-9]+)\ bytes ]]
+			[ "${BASH_REMATCH[1]}" -lt 4400 ]
+		done
 	done
-	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/log")" 2
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/log")" 4
 }
 
 @test "threads that block all signals, and never spoke TLS, close: that is no handler" {

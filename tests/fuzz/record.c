@@ -196,7 +196,7 @@ static int fill(struct cn_record *r, struct input *in, char strings[OUTSIDE_MOST
 			left = kind & 1 ? left : 1;
 			cn_record_add(r, (struct cn_field){
 						 kind & 1 ? CN_FIELD_OBJECT : CN_FIELD_LIST, "list", {0}});
-			for (int n = kind / 8; n > 0 && r->count < CN_FIELDS_MOST - left - 1; n--) {
+			for (int n = kind / 8; n > 0 && r->count < r->most - left - 1; n--) {
 				if (kind & 1)
 					cn_record_add(
 						r, (struct cn_field){CN_FIELD_COUNT, "ended", {.count = n}});
@@ -219,7 +219,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char strings[OUTSIDE_MOST][600];
 	struct cn_text text;
-	struct cn_record r = {.event = "end", .phrases = {"truncated by us", ": closed without a word"}};
+	struct cn_field fields[48];
+	struct cn_record r = {.event = "end",
+			      .phrases = {"truncated by us", ": closed without a word"},
+			      .fields = fields,
+			      .most = sizeof(fields) / sizeof(*fields)};
 	struct input in = {data, size};
 	int names;
 
