@@ -156,6 +156,7 @@ unchanged() {
 }
 
 @test "upload_unread: tickets that were not read cost no byte of an upload to a slow reader" {
+	needs_filter
 	JUDGE_ARGS=(--tickets 2 --read-pause-ms 1 --rcvbuf 8192 --silent-end)
 	play '' client 1.3 upload_unread 400000
 	assert_equal "$(verdict_of "$RESULT") $STATUS" 'reset 0'

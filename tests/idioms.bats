@@ -100,6 +100,7 @@ in_release() {
 }
 
 @test "marked_received: RECEIVED by hand is no close_notify of the peer's: all bytes arrive" {
+	needs_filter
 	local role
 	JUDGE_ARGS=(--tickets 2 --read-pause-ms 2 --rcvbuf 16384)
 	play '' client 1.3 marked_received 3000000

@@ -57,6 +57,7 @@ run_of() {
 }
 
 @test "shut_rd_close: what was written arrives, although the socket was shut for reading and the peer goes on sending" {
+	needs_filter
 	local role how
 	JUDGE_ARGS=(--send 3000000 --read-pause-ms 1 --rcvbuf 4096)
 	for role in client server; do
@@ -70,6 +71,7 @@ run_of() {
 }
 
 @test "many_early: exit right after thousands of early answers loses none of them" {
+	needs_filter
 	local limit
 	limit=$(ulimit -Hn)
 	[ "$limit" = unlimited ] || [ "$limit" -ge 4100 ] || skip 'not so many descriptors may be open here'
