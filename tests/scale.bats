@@ -34,14 +34,17 @@ leaves_nothing() {
 }
 
 @test "ten thousand sockets at once: no thread, no descriptor, and all go" {
+	needs_filter
 	leaves_nothing 1 10000 all
 }
 
 @test "ten thousand connections, half of them at risk: threads, descriptors and memory are as after the first thousand" {
+	needs_filter
 	leaves_nothing 10 1000 half
 }
 
 @test "a limit of descriptors is none for what the kernel delivers" {
+	needs_filter
 	scale '' 1 300 all 100
 	assert_equal "$(said verdicts)" "$(printf -- '-%.0s' {1..300})"
 	scale "$SHIM" 1 300 all 100
