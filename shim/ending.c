@@ -156,6 +156,13 @@ static bool is_goodbye_left(const struct cn_conn *conn, int64_t surplus, enum cn
 	       cause != CN_CAUSE_CLEAR;
 }
 
+/* Whoever is established has sent its hello. A socket that was given nothing (older kernels count the SYN) is that of a later
+ * connection: connect(AF_UNSPEC), and connect() again. */
+static bool is_connected_anew(const struct cn_conn *conn, const struct cn_socket *socket)
+{
+	return socket->tcp && socket->handed <= 1 && cn_conn_has(conn, CN_ESTABLISHED);
+}
+
 /* `number`: the program's own, where fd is a copy. `left`: is_goodbye_left(). */
 static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const struct cn_socket *socket,
 			      enum cn_cause cause, bool thread_inside, int status, bool left)
@@ -170,7 +177,7 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 	return (struct cn_facts){
 		.owner = may_end(conn),
 		.shared = is_shared(conn, fd, number, socket, closes),
-		.stale = !socket->open,
+		.stale = !socket->open || (cause != CN_CAUSE_REUSE && is_connected_anew(conn, socket)),
 		.unsupported = state.unsupported,
 		/* a session that has failed counts as in its handshake again */
 		.established = state.established ||
@@ -404,7 +411,7 @@ static void note(int fd, uint32_t fact)
 {
 	struct cn_conn *conn = cn_conn_at(fd);
 
-	if (conn && !cn_confined && cn_process_is_real() && conn->process == cn_process())
+	if (conn && conn->tls && !cn_confined && cn_process_is_real() && conn->process == cn_process())
 		cn_conn_note(conn, fact);
 }
 

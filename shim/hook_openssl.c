@@ -310,8 +310,11 @@ static struct cn_conn *ended_by(struct cn_tls *tls, SSL *ssl, enum cn_cause caus
 	conn = cn_openssl_conn(tls, ssl);
 	if (!conn || is_part(tls, ssl, conn, caller) || (cause == CN_CAUSE_FREE && !last_reference(conn)))
 		return NULL;
-	/* Every handshake begins with libssl's own SSL_clear: nothing has begun yet that could end. */
-	return cause == CN_CAUSE_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) ? NULL : conn;
+	/* Every handshake begins with libssl's own SSL_clear. There, or where nothing was noted yet, nothing has begun that could end. */
+	if (cause == CN_CAUSE_CLEAR && !cn_conn_has(conn, CN_ESTABLISHED) &&
+	    (is_inside(tls, caller) || !cn_conn_has(conn, ~(uint32_t)CN_SEEKING)))
+		return NULL;
+	return conn;
 }
 
 static void end_session(struct cn_call *call, const void *caller, struct cn_tls *tls, SSL *ssl,
@@ -336,7 +339,7 @@ EXPORT void SSL_free(SSL *ssl)
 	cn_call_end(&call, 0, NULL);
 }
 
-/* After SSL_clear the session is used again. Its next connection gets the count of references of the last one. */
+/* The session is used again after this. Its next connection gets the count of references of the last one. */
 static void keep_holders(struct cn_tls *tls, SSL *ssl, uint32_t holders)
 {
 	struct cn_guard guard = cn_guard_enter();
@@ -363,6 +366,27 @@ EXPORT int SSL_clear(SSL *ssl)
 		keep_holders(tls, ssl, holders);
 	return ret;
 }
+
+/* After a handshake these two begin the session anew, as SSL_clear does. Its keys are gone then. */
+#define ANEW(name)                                                                                           \
+	EXPORT void name(SSL *ssl)                                                                           \
+	{                                                                                                    \
+		struct cn_tls *tls = library(ssl, CALLER);                                                   \
+		struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_CLEAR, CALLER) : NULL;              \
+		uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;                              \
+		struct cn_call call;                                                                         \
+                                                                                                             \
+		if (!tls)                                                                                    \
+			return;                                                                              \
+		end_session(&call, CALLER, tls, ssl, CN_CAUSE_CLEAR);                                        \
+		cn_openssl_real(tls)->name(ssl);                                                             \
+		cn_call_end(&call, 0, NULL);                                                                 \
+		if (holders)                                                                                 \
+			keep_holders(tls, ssl, holders);                                                     \
+	}
+
+ANEW(SSL_set_connect_state)
+ANEW(SSL_set_accept_state)
 
 /* --- more than one holder --- */
 

@@ -95,7 +95,7 @@ peer_of() {
 	told_then_reset) JUDGE_ARGS+=(--first close_notify_rst --first-after 10000) ;;
 	read_to_end* | ignore_eof*) JUDGE_ARGS+=(--first both --first-after 10000) ;;
 	*_with_unread | close_writing_number) JUDGE_ARGS+=(--send 10000) ;;
-	ssl_clear_reuse | up_ref_cleared | share_used_again | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
+	ssl_clear_reuse | connected_again | up_ref_cleared | share_used_again | stale_fd_tls* | child_has_its_own | reused_number) JUDGE_ARGS+=(--connections 2) ;;
 	stale_queue) JUDGE_ARGS+=(--first close_notify --first-after 10000) ;;
 	reads_after_shutdown) JUDGE_ARGS=(--no-tickets --send 50000 --send-when eof --first close_notify) ;;
 	buffer_holds_input) JUDGE_ARGS+=(--send 6000 --send-when request --first close_notify) ;;
