@@ -48,7 +48,7 @@ record_of() {
 	for tls in 1.2 1.3; do
 		rm -f "$BATS_TEST_TMPDIR/log"
 		CLOSENOTIFY_LOG=json:$BATS_TEST_TMPDIR/log play "$SHIM" client "$tls" orders 5 socket - "$1" >&2
-		echo "$(verdict_of "$RESULT") $(jq -rc "[${fields%, }] | join(\" \")" "$BATS_TEST_TMPDIR/log")"
+		echo "$(verdict_of "$RESULT") $(jq -rc "select(.event == \"end\") | [${fields%, }] | join(\" \")" "$BATS_TEST_TMPDIR/log")"
 	done
 }
 

@@ -438,7 +438,7 @@ carried() {
 			rm -f "$BATS_TEST_TMPDIR/log"
 			play "$SHIM" client "$tls" told_then_reset 1000 "$how"
 			assert_equal "$(whole_of_run)" "$without"
-			run jq -r '[.verdict, .fault, .peer_end, .reason, .did] | join(" ")' "$BATS_TEST_TMPDIR/log"
+			run jq -r 'select(.event == "end") | [.verdict, .fault, .peer_end, .reason, .did] | join(" ")' "$BATS_TEST_TMPDIR/log"
 			assert_output "ended none close_notify peer_truncated $did"
 		done
 	done

@@ -102,8 +102,8 @@ exec(open(os.environ["IN_TURN"]).read())' "$JUDGE_PORT" >/dev/null
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i"; done
-	assert_equal "$(jq -r .sni "$LOG" | sort -u | wc -l)" 64
-	assert_equal "$(wc -l <"$LOG")" 64
+	assert_equal "$(jq -r 'select(.event == "end") | .sni' "$LOG" | sort -u | wc -l)" 64
+	assert_equal "$(ends_in "$LOG")" 64
 	run "$PROJECT/tests/validate" "$LOG"
 	assert_success
 }
@@ -575,5 +575,5 @@ function_of() {
 		--args "$RUDE/close_only" "$JUDGE_PORT" 1.2
 	assert_success
 	assert_line --regexp '^decision [0-9]+ close repaired 7$'
-	assert_line "outcome $(jq -r '[.verdict, .fault, .reason] | join(" ")' "$LOG")"
+	assert_line "outcome $(jq -r 'select(.event == "end") | [.verdict, .fault, .reason] | join(" ")' "$LOG")"
 }
