@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -251,14 +252,19 @@ static void take_message(int from)
 				.msg_iovlen = 1,
 				.msg_control = control.room,
 				.msg_controllen = sizeof(control)};
-	ssize_t got = is_our_own(from) ? receive(from, &header) : -1;
+	bool ours = is_our_own(from);
+	ssize_t got = ours ? receive(from, &header) : -1;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
 	struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&header) : NULL;
 	int64_t now = now_ms();
-	int fd = -1;
+	int fd = -1, waiting = 0;
 
-	if (got < (ssize_t)sizeof(message.head))
-		return; /* empty: it was sent to wake this thread */
+	if (got < (ssize_t)sizeof(message.head)) {
+		/* Empty, it was sent to wake this thread. One that can't be received is lost. */
+		if (ours && got < 0 && !ioctl(from, FIONREAD, &waiting) && waiting > 0)
+			count_down();
+		return;
+	}
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	if (fd < 0 || fd >= NUMBERS) { /* lost: no number was free for it */

@@ -129,6 +129,15 @@ ends() {
 	done
 }
 
+@test "no memory for what is handed to the background: it ends all the same" {
+	local confine=$BUILD/tests/confine
+	start_judge --tls 1.3 --timeout-ms 60000 --rcvbuf 4096 --never-read
+	CLOSENOTIFY_LOG=json:$LOG timeout 60 "$confine" no_recvmsg env LIBRARY="$SHIM" \
+		"$confine" no_capability "$PARTS" "$JUDGE_PORT" 1.3 60000 close alone
+	kill "$JUDGE_PID" 2>/dev/null || : # it may have been reset
+	assert_equal "$(told)" background # what it was handed is lost
+}
+
 @test "while the process lives all arrives, in whatever order it ends" {
 	local order
 	for order in close free+close say+close shut_wr+close; do

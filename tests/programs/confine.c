@@ -5,7 +5,7 @@
  *     confine WHAT COMMAND [ARG...]
  *
  * WHAT: nothing, no_filter (SO_ATTACH_FILTER: ENOPROTOOPT), no_capability (EPERM, as without CAP_NET_ADMIN on Linux from August 2026 on), no_unix (AF_UNIX: EAFNOSUPPORT, as RestrictAddressFamilies=), no_threads (clone:
- * EAGAIN, as TasksMax=), no_close_range and no_pidfd (ENOSYS). With LIBRARY in the environment COMMAND is
+ * EAGAIN, as TasksMax=), no_recvmsg (ENOMEM), no_close_range and no_pidfd (ENOSYS). With LIBRARY in the environment COMMAND is
  * preloaded with that, confine itself is not. Exit status 99: the filter could not be set. */
 #include <errno.h>
 #include <linux/filter.h>
@@ -73,6 +73,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "no_threads")) {
 		refuse(SYS_clone, EAGAIN);
 		refuse(435, EAGAIN); /* clone3 */
+	} else if (!strcmp(what, "no_recvmsg")) {
+		refuse(SYS_recvmsg, ENOMEM);
 	} else if (!strcmp(what, "no_close_range")) {
 		refuse(SYS_close_range, ENOSYS);
 	} else if (!strcmp(what, "no_pidfd")) {
