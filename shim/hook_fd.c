@@ -33,11 +33,20 @@ static inline bool passes(int fd)
 	return __builtin_expect(!cn_tracked(fd) && cn_libc_table.close, 1);
 }
 
+/* close() is where a thread may be cancelled: then before anything is done, and the descriptor stays open. So it is here. */
+static void begin_to_close(int *cancel)
+{
+	if (cn_libc()->pthread_testcancel)
+		cn_libc()->pthread_testcancel();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
+}
+
 /* Not in close() itself, so that closing an untracked descriptor needs no stack frame. */
 static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 {
 	uint32_t tracked = cn_tracked(fd);
 	struct cn_call call;
+	int cancel, ret;
 
 	if (!tracked || cn_inside)
 		return cn_libc()->close(fd);
@@ -45,9 +54,12 @@ static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 		errno = EBADF; /* it is the log's: to the program no file is open there */
 		return -1;
 	}
+	begin_to_close(&cancel);
 	cn_call_begin(&call, caller, "close", cn_conn_at(fd), fd);
 	ending(fd, CN_CAUSE_CLOSE);
-	return cn_call_end(&call, cn_libc()->close(fd), NULL);
+	ret = cn_call_end(&call, cn_libc()->close(fd), NULL);
+	pthread_setcancelstate(cancel, NULL);
+	return ret;
 }
 
 EXPORT int close(int fd)

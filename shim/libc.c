@@ -15,7 +15,7 @@ static const char libc_names[] =
 #define HOOK(ret, name, params, home, purpose) #name "\0"
 #include "hooks.def"
 #undef HOOK
-	"gnu_get_libc_version\0__register_atfork\0__cxa_at_quick_exit\0";
+	"gnu_get_libc_version\0__register_atfork\0__cxa_at_quick_exit\0pthread_testcancel\0";
 
 #define LIBC_COUNT (sizeof(struct cn_libc) / sizeof(void *))
 

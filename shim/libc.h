@@ -22,6 +22,7 @@ struct cn_libc {
 	int (*__register_atfork)(void (*before)(void), void (*parent)(void), void (*child)(void),
 				 void *object);
 	int (*__cxa_at_quick_exit)(void (*run)(void), void *object);
+	void (*pthread_testcancel)(void);
 };
 
 extern struct cn_libc cn_libc_table;

@@ -147,6 +147,27 @@ cancelled() {
 	cancelled writing 'truncated 0'
 }
 
+@test "a thread that is cancelled in close(): the descriptor stays open, and the connection goes on" {
+	cancelled closing 'closed 1'
+	assert_regex "$SAID" '^cancelled 1, open 1'
+}
+
+@test "a thread that is cancelled while the goodbye is sent: it closes" {
+	gcc -D_GNU_SOURCE -shared -fPIC -xc - -o "$BATS_TEST_TMPDIR/meanwhile.so" -ldl -lpthread <<-'END'
+		#include <dlfcn.h>
+		#include <pthread.h>
+		int shutdown(int fd, int how) {
+			int (*real)(int, int) = dlsym(RTLD_NEXT, "shutdown");
+			pthread_cancel(pthread_self());
+			return real(fd, how);
+		}
+	END
+	JUDGE_ARGS=(--connections 2 --no-tickets --timeout-ms 60000)
+	play "$SHIM:$BATS_TEST_TMPDIR/meanwhile.so" 1.3 cancelled 100 meanwhile
+	assert_equal "$ENDS" '2 closed 1'
+	assert_equal "$SAID" "$(printf 'cancelled 0, open 0\n%.0s' 1 2)"
+}
+
 # --- the number is somebody else's ---
 
 # foreign: how many rounds' bytes came out at the other end of the socketpair.

@@ -3,8 +3,33 @@
  *
  *     cancelled PORT TLS N WHERE
  *
- * reading: while it waits for the peer's goodbye. writing: before its own has been written. */
+ * reading: while it waits for the peer's goodbye. writing: before its own has been written. closing: in close() instead, which then
+ * does nothing, so that the connection goes on to a proper end. meanwhile: in close() too, but by what it calls, if at all. */
 #include "rude.h"
+
+static bool before;
+
+static void *closes(void *fd)
+{
+	if (before)
+		pthread_cancel(pthread_self());
+	close(*(int *)fd);
+	return NULL;
+}
+
+/* Returns whether the descriptor is still open. */
+static bool close_cancelled(struct rude *r)
+{
+	bool open;
+	pthread_t thread;
+	void *result;
+
+	if (pthread_create(&thread, NULL, closes, &r->fd) || pthread_join(thread, &result))
+		rude_fail("pthread_create");
+	open = fcntl(r->fd, F_GETFD) >= 0;
+	printf("cancelled %d, open %d\n", result == PTHREAD_CANCELED, open);
+	return open;
+}
 
 static void *shuts_down(void *session)
 {
@@ -20,6 +45,12 @@ int main(int argc, char **argv)
 		pthread_t thread;
 		void *result;
 
+		before = !strcmp(argv[4], "closing");
+		if (before || !strcmp(argv[4], "meanwhile")) {
+			if (close_cancelled(&r))
+				rude_goes_on(&r);
+			continue;
+		}
 		if (!strcmp(argv[4], "reading") && SSL_shutdown(r.ssl) != 0)
 			rude_fail("SSL_shutdown");
 		if (pthread_create(&thread, NULL, shuts_down, r.ssl) || pthread_join(thread, &result))
