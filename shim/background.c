@@ -116,10 +116,10 @@ static bool is_our_own(int fd)
 
 /* --- the thread --- */
 
-/* One socket less is held. An exit may be waiting for that. */
+/* One socket less is held. An exit may be waiting for that: it has set `leaving` before it looked. */
 static void count_down(void)
 {
-	if (atomic_fetch_sub(&background.holding, 1) == 1)
+	if (atomic_fetch_sub(&background.holding, 1) == 1 && atomic_load(&background.leaving))
 		syscall(SYS_futex, &background.holding, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 

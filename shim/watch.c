@@ -95,10 +95,7 @@ void cn_watch_ends_as(int fd, int number)
 
 void cn_watch_ends(int fd)
 {
-	int flags = cn_libc()->fcntl(fd, F_GETFL);
-
-	if (flags >= 0 && flags & O_ASYNC)
-		cn_libc()->fcntl(fd, F_SETFL, flags & ~O_ASYNC);
-	cn_libc()->fcntl(fd, F_SETOWN, 0); /* SIGURG comes without O_ASYNC */
+	cn_libc()->fcntl(fd, F_SETOWN,
+			 0); /* without an owner neither SIGIO nor SIGURG comes, O_ASYNC or not */
 	leave_all(fd);
 }

@@ -157,7 +157,7 @@ names() {
 
 @test "the system calls of an end: at the first the kernel is asked, at the next ones not" {
 	local LOG='' order=mark+close+free+mark
-	local asked='SO_COOKIE TCP_INFO SO_LINGER sendto shutdown TIOCOUTQ' handed='socket connect SO_PEERCRED sendmsg close fcntl fcntl close'
+	local asked='SO_COOKIE TCP_INFO SO_LINGER sendto shutdown TIOCOUTQ' handed='socket connect SO_PEERCRED sendmsg close fcntl close'
 	ends "$order+second+swap+$order" exits --never-read --connections 2
 	assert_regex "$(names 1)" "^$asked set:SO_ATTACH_FILTER SO_LOCK_FILTER .*clone.* $handed\$"
 	assert_equal "$(names 2)" "$asked $handed"
