@@ -112,7 +112,7 @@ ends() {
 @test "SO_LINGER with a time: the kernel waits as the program asks, the library does not" {
 	local order
 	for order in patient+close patient+free+shut_rdwr+close; do
-		ends $order exits --read-pause-ms 1 --no-tickets
+		ends $order exits --read-pause-ms 20 --no-tickets
 		assert_equal "$STATUS $(told) $WAITS" '0 unguarded '
 		RESULT=$(judge_result)
 		assert_equal "$(field '|[.bytes, .close_notify, .verdict] | join(" ")' "$RESULT")" '60000 1 closed'
@@ -141,7 +141,7 @@ ends() {
 @test "while the process lives all arrives, in whatever order it ends" {
 	local order
 	for order in close free+close say+close shut_wr+close; do
-		ends "$order" alone --read-pause-ms 5 --first close_notify --first-after 10000
+		ends "$order" alone --read-pause-ms 20 --first close_notify --first-after 10000
 		assert_equal "$STATUS $(told)" '0 background'
 		RESULT=$(judge_result)
 		assert_equal "$(field '|[.bytes, .close_notify, .verdict] | join(" ")' "$RESULT")" '60000 1 closed'
