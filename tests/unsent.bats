@@ -227,12 +227,13 @@ sent_once() {
 	JUDGE_ARGS=(--no-tickets)
 	for how in write send sendmsg; do
 		for tls in 1.2 1.3; do
+			# the judge's alert may have come by the close, which then resets
 			play '' client "$tls" own_push_early_bye 100 "$how"
-			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'truncated 100'
+			assert_regex "$(verdict_of "$RESULT") $(field bytes "$RESULT")" '^(truncated|reset) 100$'
 			rm -f "$LOG"
 			CLOSENOTIFY_MODE=observe play "$SHIM" client "$tls" own_push_early_bye 100 "$how"
-			assert_equal "$(verdict_of "$RESULT") $(in_record verdict fault our_end did)" \
-				'truncated truncated_by_us write_abandoned fin partial_close_notify'
+			assert_regex "$(verdict_of "$RESULT") $(in_record verdict fault our_end did)" \
+				'^(truncated|reset) truncated_by_us write_abandoned (fin|reset) partial_close_notify$'
 			rm -f "$LOG"
 			play "$SHIM" client "$tls" own_push_early_bye 100 "$how"
 			assert_equal "$(verdict_of "$RESULT") $(field bytes "$RESULT")" 'closed 110'
