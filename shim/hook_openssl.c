@@ -144,8 +144,11 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
 		cn_session_failed(conn, ssl, ret, 0, NULL);
+	if (before->quiet && !before->received)
+		cn_conn_note(conn, CN_MARKED); /* libssl has set both flags, whatever the peer has said */
+	/* With a record half out libssl sends no alert, and returns -1. But a write amid a handshake has put out nothing. */
 	if (before->quic || before->keyless || before->quiet || !before->established ||
-	    cn_conn_has(conn, CN_WRITE_PENDING) ||
+	    (ret < 0 && cn_conn_has(conn, CN_WRITE_PENDING)) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* this call has sent no alert that the peer can read, although libssl may have set SENT */
 	/* After the program's own FIN at most a BIO of its own takes the alert, and can't send it. */

@@ -76,6 +76,16 @@ pair() {
 	assert_equal "$(what_is_said reason action)" 'truncated_by_us half_close'
 }
 
+@test "write_amid_handshake: a write that a renegotiation put off does not undo the goodbye that was sent" {
+	local mode
+	JUDGE_ARGS+=(--renegotiate)
+	for mode in observe fix; do
+		rm -f "$LOG"
+		CLOSENOTIFY_MODE=$mode play "$SHIM" client 1.2 write_amid_handshake
+		assert_equal "$(verdict_of "$RESULT") $(what_is_said verdict fault our_end)" 'closed ended none close_notify'
+	done
+}
+
 @test "ended by exit" {
 	pair exit_0 'truncated_by_us killed_by_exit fin open' 'repaired killed_by_exit close_notify open' truncated
 	pair exit_3 'truncated_by_us killed_by_exit fin open' 'truncated_by_us killed_by_exit fin open' truncated
@@ -84,6 +94,10 @@ pair() {
 @test "quiet on purpose" {
 	pair quiet_shutdown 'truncated_by_us quiet fin open' 'truncated_by_us quiet fin open' truncated
 	assert_equal "$(what_is_said reason action)" 'quiet none'
+	# SSL_shutdown has set the flag that says that the peer's close_notify was read, and a read returns 0
+	rm -f "$LOG"
+	RUDE=$BUILD/tests play "$SHIM" client 1.3 party 5 socket - Q1Sr10C
+	assert_equal "$(verdict_of "$RESULT") $(what_is_said verdict fault peer_end)" 'truncated truncated_by_us quiet open'
 	# with a FIN of its own; what was written arrives as after any other
 	pair quiet_shutdown_wr 'truncated_by_us quiet fin (open|unread)' 'truncated_by_us quiet fin (open|unread)' truncated
 	assert_equal "$(what_is_said reason action)" 'quiet half_close'
