@@ -259,7 +259,7 @@ versions: needs-build ## the suite against OpenSSL 1.1.1, 3.0, 3.5 and 3.6, each
 	@tests/versions
 
 .PHONY: programs
-programs: needs-test ## demo and real programs in Debian 11, 12, 13 and sid, as a table (an hour, 6 GB)
+programs: needs-test ## demo and real programs in Debian 11, 12, 13 and sid, as a table (a quarter of an hour, 6 GB)
 	@tests/needs dpkg-deb=dpkg unshare=util-linux
 	@$(MAKE) --no-print-directory all test-programs
 	@CN_BUILD=$(abspath $(BUILD)) tests/programs-in --demo
