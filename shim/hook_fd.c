@@ -33,20 +33,29 @@ static inline bool passes(int fd)
 	return __builtin_expect(!cn_tracked(fd) && cn_libc_table.close, 1);
 }
 
-/* close() is where a thread may be cancelled: then before anything is done, and the descriptor stays open. So it is here. */
-static void begin_to_close(int *cancel)
+/* close() is where a thread may be cancelled: then before anything is done, and the descriptor stays open; or while it waits
+ * (SO_LINGER). So it is here. */
+static int end_and_close(int fd, const struct cn_conn *conn)
 {
+	int cancel, ret;
+
 	if (cn_libc()->pthread_testcancel)
 		cn_libc()->pthread_testcancel();
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	ending(fd, CN_CAUSE_CLOSE);
+	if (conn && !cn_conn_has(conn, CN_LINGER_OFF))
+		pthread_setcancelstate(cancel, NULL);
+	ret = cn_libc()->close(fd);
+	pthread_setcancelstate(cancel, NULL);
+	return ret;
 }
 
 /* Not in close() itself, so that closing an untracked descriptor needs no stack frame. */
 static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 {
 	uint32_t tracked = cn_tracked(fd);
+	struct cn_conn *conn = cn_conn_at(fd);
 	struct cn_call call;
-	int cancel, ret;
 
 	if (!tracked || cn_inside)
 		return cn_libc()->close(fd);
@@ -54,12 +63,8 @@ static __attribute__((noinline)) int watched_close(int fd, const void *caller)
 		errno = EBADF; /* it is the log's: to the program no file is open there */
 		return -1;
 	}
-	begin_to_close(&cancel);
-	cn_call_begin(&call, caller, "close", cn_conn_at(fd), fd);
-	ending(fd, CN_CAUSE_CLOSE);
-	ret = cn_call_end(&call, cn_libc()->close(fd), NULL);
-	pthread_setcancelstate(cancel, NULL);
-	return ret;
+	cn_call_begin(&call, caller, "close", conn, fd);
+	return cn_call_end(&call, end_and_close(fd, conn), NULL);
 }
 
 EXPORT int close(int fd)

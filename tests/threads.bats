@@ -168,6 +168,17 @@ cancelled() {
 	assert_equal "$SAID" "$(printf 'cancelled 0, open 0\n%.0s' 1 2)"
 }
 
+@test "a thread that is cancelled while close() waits for the peer (SO_LINGER) waits no longer" {
+	local library
+	for library in '' "$SHIM"; do
+		start_judge --tls 1.3 --connections 2 --no-tickets --never-read --rcvbuf 4096 --timeout-ms 60000
+		LD_PRELOAD=$library run timeout 60 "$THREADS/cancelled" "$JUDGE_PORT" 1.3 20000 waiting
+		kill "$JUDGE_PID"
+		assert_success
+		assert_output "$(printf 'waits no longer\n%.0s' 1 2)"
+	done
+}
+
 # --- the number is somebody else's ---
 
 # foreign: how many rounds' bytes came out at the other end of the socketpair.

@@ -4,7 +4,8 @@
  *     cancelled PORT TLS N WHERE
  *
  * reading: while it waits for the peer's goodbye. writing: before its own has been written. closing: in close() instead, which then
- * does nothing, so that the connection goes on to a proper end. meanwhile: in close() too, but by what it calls, if at all. */
+ * does nothing, so that the connection goes on to a proper end. meanwhile: in close() too, but by what it calls, if at all. waiting: in close(), which
+ * waits for a peer that reads nothing. */
 #include "rude.h"
 
 static bool before;
@@ -15,6 +16,21 @@ static void *closes(void *fd)
 		pthread_cancel(pthread_self());
 	close(*(int *)fd);
 	return NULL;
+}
+
+static void cancel_waiting(const struct rude *r)
+{
+	const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+	pthread_t thread;
+
+	setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &hour, sizeof(hour));
+	if (pthread_create(&thread, NULL, closes, (void *)&r->fd))
+		rude_fail("pthread_create");
+	while (fcntl(r->fd, F_GETFD) >= 0)
+		usleep(1000);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	printf("waits no longer\n");
 }
 
 /* Returns whether the descriptor is still open. */
@@ -45,6 +61,10 @@ int main(int argc, char **argv)
 		pthread_t thread;
 		void *result;
 
+		if (!strcmp(argv[4], "waiting")) {
+			cancel_waiting(&r);
+			continue;
+		}
 		before = !strcmp(argv[4], "closing");
 		if (before || !strcmp(argv[4], "meanwhile")) {
 			if (close_cancelled(&r))
