@@ -206,29 +206,28 @@ static struct cn_facts gather(struct cn_conn *conn, int fd, int number, const st
 	};
 }
 
-int cn_hold_socket(const struct cn_conn *conn)
+int cn_hold_socket(const struct cn_conn *conn, int fd)
 {
 	static _Atomic int high; /* cn_high_fd() as last asked */
 	int copy;
 
-	if (conn->fd < 0 || cn_conn_at(conn->fd) != conn || cn_config.mode != CN_MODE_FIX ||
-	    cn_single_threaded())
+	if (fd < 0 || cn_conn_at(fd) != conn || cn_config.mode != CN_MODE_FIX || cn_single_threaded())
 		return -1;
 	if (!atomic_load(&high))
 		atomic_store(&high, cn_high_fd());
-	copy = cn_copy_for_now(conn->fd, atomic_load(&high));
+	copy = cn_copy_for_now(fd, atomic_load(&high));
 	if (copy < 0) { /* the limit may have been lowered */
 		atomic_store(&high, cn_high_fd());
-		copy = cn_copy_for_now(conn->fd, atomic_load(&high));
+		copy = cn_copy_for_now(fd, atomic_load(&high));
 	}
 	return copy;
 }
 
 /* Only for calls that do not name the descriptor: another thread may close it meanwhile. */
-static int hold_socket(const struct cn_conn *conn, enum cn_cause cause)
+static int hold_socket(const struct cn_conn *conn, int fd, enum cn_cause cause)
 {
 	return cause == CN_CAUSE_FREE || cause == CN_CAUSE_CLEAR || cause == CN_CAUSE_EXIT
-		       ? cn_hold_socket(conn)
+		       ? cn_hold_socket(conn, fd)
 		       : -1;
 }
 
@@ -324,7 +323,7 @@ static bool end(struct cn_conn *conn, int fd, enum cn_cause cause, bool thread_i
 		ask_session(conn, thread_inside); /* for what it notes */
 		return true;
 	}
-	copy = fd >= 0 ? hold_socket(conn, cause) : -1;
+	copy = fd >= 0 ? hold_socket(conn, fd, cause) : -1;
 	if (copy >= 0)
 		fd = copy;
 	if (fd >= 0)
@@ -462,10 +461,23 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 	cn_conn_drop(conn);
 }
 
+/* The number that the session writes to; where that is closed, another one that still is the same socket. -1: none is known. */
+static int number_of(const struct cn_conn *conn)
+{
+	int fd = conn->fd;
+
+	if (cn_conn_at(fd) == conn)
+		return fd;
+	fd = atomic_load(&conn->descriptors) ? cn_next_tracked(0, INT_MAX) : -1;
+	while (fd >= 0 && cn_conn_at(fd) != conn)
+		fd = cn_next_tracked((unsigned int)fd + 1, INT_MAX);
+	return fd;
+}
+
 void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 {
-	int read_fd, fd = -1;
-	bool bound, claimed;
+	int read_fd, fd = -1, number;
+	bool claimed;
 	void *session;
 
 	/* A vfork child is not told apart here; it does not end sessions. */
@@ -473,16 +485,17 @@ void cn_end_session(struct cn_conn *conn, enum cn_cause cause)
 		return;
 	claimed = !cn_in_handler() && cn_conn_claim(conn);
 	session = atomic_load(&conn->session);
-	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
-	if (!bound && claimed && session) {
+	number = cn_conn_at(conn->fd) == conn ? conn->fd : -1;
+	if (number < 0 && claimed && session) {
 		conn->tls->ops->descriptors(conn->tls, session, &read_fd, &fd);
-		bound = fd >= 0 && cn_follow(conn, fd) && cn_conn_at(fd) == conn;
+		if (cn_follow(conn, fd))
+			number = number_of(conn);
 		/* Tried beside another session, on that one's socket. */
 		if (cn_conn_has(conn, CN_ESTABLISHED) || !conn->cookie)
 			fd = -1;
 	}
 	/* With a descriptor the record waits for its end; without one, this is the end. */
-	end(conn, bound ? conn->fd : fd, cause, !claimed, 0, !bound);
+	end(conn, number >= 0 ? number : fd, cause, !claimed, 0, number < 0);
 	/* Untie the session while the connection is claimed: another thread may be about to close the descriptor. */
 	session = atomic_load(&conn->session);
 	if (session && conn->tls->ops->set_conn(conn->tls, session, NULL))
@@ -529,18 +542,17 @@ static bool may_follow_at_exit(const struct cn_conn *conn)
 
 static void end_at_exit(struct cn_conn *conn)
 {
-	bool bound, claimed;
+	bool claimed;
 
 	if (!conn->tls || conn->process != cn_process() || cn_conn_has(conn, CN_RECORDED) ||
 	    !cn_conn_hold(conn))
 		return;
 	claimed = cn_conn_claim(conn);
-	bound = conn->fd >= 0 && cn_conn_at(conn->fd) == conn;
 	if (may_follow_at_exit(conn)) {
 		ask_session(conn, !claimed); /* for what it notes */
 		exit_left_some = true;
 	} else {
-		end(conn, bound ? conn->fd : -1, CN_CAUSE_EXIT, !claimed, exit_status, true);
+		end(conn, number_of(conn), CN_CAUSE_EXIT, !claimed, exit_status, true);
 	}
 	if (claimed)
 		cn_conn_release(conn);

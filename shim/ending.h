@@ -42,9 +42,9 @@ void cn_end_process_late(void);
 bool cn_follow(struct cn_conn *conn, int fd);
 
 /* Another thread may close the session's descriptor, even by a raw system call, and the number may be another file's before the alert
- * is sent. So in a program with threads the shim works on a copy of the descriptor. Returns that copy, which the caller closes, or
- * -1 if none is needed or possible. */
-int cn_hold_socket(const struct cn_conn *conn);
+ * is sent. So in a program with threads the shim works on a copy of `fd`, a number of the connection. Returns that copy, which the
+ * caller closes, or -1 if none is needed or possible. */
+int cn_hold_socket(const struct cn_conn *conn, int fd);
 
 /* After the program's SSL_shutdown on a connection that was found by its hello: keeps the alert if it was made into memory. `produced`
  * and `before`: the session's count and the socket, both from before the call. */

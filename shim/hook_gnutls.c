@@ -261,7 +261,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 	known = cn_follow(conn, before.fd);
 	plain = before.plain && !before.unsupported;
 	if (known && plain && first)
-		transport.copy = cn_hold_socket(conn);
+		transport.copy = cn_hold_socket(conn, conn->fd);
 	if (known)
 		socket = cn_bound_socket(conn, transport.copy, true);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown && plain;

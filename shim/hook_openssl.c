@@ -212,7 +212,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	 * keep the socket open and SIGPIPE blocked in the program's signal handlers, and for good if one jumps out (longjmp). */
 	writes = !before.sent || cn_conn_has(conn, CN_ALERT_PENDING);
 	if (known && before.plain && !before.unsupported && writes)
-		copy = cn_hold_socket(conn);
+		copy = cn_hold_socket(conn, conn->fd);
 	if (known)
 		socket = cn_bound_socket(conn, copy, writes);
 	gone = known && conn->fd >= 0 && !socket.open && !socket.unknown;
@@ -246,6 +246,11 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	errno = guard.error;
 	if (!gone)
 		note_shutdown(conn, ssl, ret, &before);
+	else if (ret < 0 && before.plain && !before.unsupported && before.established && !before.sent &&
+		 atomic_load(&conn->descriptors) &&
+		 !cn_conn_has(conn, CN_WRITE_PENDING | CN_FATAL | CN_TRUNCATED))
+		/* Made, and sent nowhere: another number of the socket can still take it. */
+		cn_conn_note(conn, CN_ALERT_PENDING);
 	if (ret >= 0 && !before.sent && cn_conn_has(conn, CN_SAID) && cn_conn_has(conn, CN_MATCHED) &&
 	    before.counter == cn_carried(conn)->counter)
 		cn_goodbye_made(conn, ssl, before.produced, &socket);
