@@ -66,6 +66,14 @@ static size_t made_since(struct cn_tls *tls, void *session, uint64_t from, unsig
 	return (size_t)length;
 }
 
+/* The header of a record was read, and nothing of what belongs to it: SSL_has_pending does not count the header. */
+static bool awaits_body(struct openssl *o, SSL *ssl)
+{
+	const char *reading = o->SSL_rstate_string ? o->SSL_rstate_string(ssl) : NULL;
+
+	return reading && strcmp(reading, "RB") == 0;
+}
+
 static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 {
 	struct openssl *o = of(tls);
@@ -97,7 +105,7 @@ static void look(struct cn_tls *tls, void *session, struct cn_tls_state *state)
 	state->quiet = o->SSL_get_quiet_shutdown(session);
 	state->sent = shutdown & SENT;
 	state->received = shutdown & RECEIVED;
-	state->unread = o->SSL_has_pending(session);
+	state->unread = o->SSL_has_pending(session) || (!quic && awaits_body(o, session));
 	state->server = o->SSL_is_server(session);
 	state->resumable = is_resumable(o, session);
 	state->resumable_told = true;

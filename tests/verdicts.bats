@@ -146,8 +146,11 @@ pair() {
 }
 
 @test "the peer ends in the middle of a record" {
-	JUDGE_ARGS+=(--send 100 --first half_record)
-	pair read_to_end_then_close 'truncated_by_peer none fin mid_record' 'truncated_by_peer none fin mid_record' 'truncated|aborted'
+	local part
+	for part in half_record record_header; do
+		JUDGE_ARGS+=(--send 100 --first "$part")
+		pair read_to_end_then_close 'truncated_by_peer none fin mid_record' 'truncated_by_peer none fin mid_record' 'truncated|aborted'
+	done
 }
 
 @test "the peer resets" {

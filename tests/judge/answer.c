@@ -59,7 +59,8 @@ static void say_fatal_alert(struct peer *p)
 	BIO_write(p->wire, alert, (int)size);
 }
 
-static void say_half_record(struct peer *p)
+/* Half of it, or its header alone. */
+static void say_part_of_record(struct peer *p, bool header)
 {
 	static const char payload[1000];
 	char *data;
@@ -67,7 +68,7 @@ static void say_half_record(struct peer *p)
 
 	say(p, payload, sizeof(payload));
 	size = BIO_get_mem_data(p->out, &data);
-	BIO_write(p->wire, data, (int)(size / 2));
+	BIO_write(p->wire, data, header ? HEADER_SIZE : (int)(size / 2));
 	(void)BIO_reset(p->out);
 }
 
@@ -102,7 +103,8 @@ static void end_first(struct peer *p)
 		say_fatal_alert(p);
 		break;
 	case FIRST_HALF_RECORD:
-		say_half_record(p);
+	case FIRST_RECORD_HEADER:
+		say_part_of_record(p, opt.first == FIRST_RECORD_HEADER);
 		break;
 	case FIRST_CORRUPT_RECORD:
 		say_corrupt_record(p);

@@ -22,6 +22,7 @@ const char *const first_names[] = {
 	[FIRST_BOTH] = "both",
 	[FIRST_FATAL] = "fatal",
 	[FIRST_HALF_RECORD] = "half_record",
+	[FIRST_RECORD_HEADER] = "record_header",
 	[FIRST_CORRUPT_RECORD] = "corrupt_record",
 	[FIRST_TWO_CLOSE_NOTIFY] = "two_close_notify",
 	[FIRST_DATA_AFTER] = "data_after_close_notify",
@@ -171,6 +172,7 @@ static void show_help(void)
 	     "      both           the alert, then FIN             rst   RST\n"
 	     "      fatal          a fatal alert, then FIN         close_notify_rst\n"
 	     "      half_record    half a data record, then FIN    corrupt_record\n"
+	     "      record_header  that of a data record, then FIN\n"
 	     "      two_close_notify   data_after_close_notify     (each then FIN)\n\n"
 	     "Verdicts: closed (one close_notify, then FIN, nothing else between), unclean (close_notify and "
 	     "FIN, but\n"
