@@ -139,7 +139,8 @@ SHELL(ssize_t, SSL_sendfile, (SSL * ssl, int fd, off_t offset, size_t size, int 
 
 /* --- the program's own goodbye --- */
 
-static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct cn_tls_state *before)
+/* `own`: what came of the alert that the session sends; `ret`: of the whole call. */
+static void note_shutdown(struct cn_conn *conn, SSL *ssl, int own, int ret, const struct cn_tls_state *before)
 {
 	cn_conn_note(conn, CN_CALLED_SHUTDOWN);
 	if (ret < 0)
@@ -148,18 +149,18 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 		cn_conn_note(conn, CN_MARKED); /* libssl has set both flags, whatever the peer has said */
 	/* With a record half out libssl sends no alert, and returns -1. But a write amid a handshake has put out nothing. */
 	if (before->quic || before->keyless || before->quiet || !before->established ||
-	    (ret < 0 && cn_conn_has(conn, CN_WRITE_PENDING)) ||
+	    (own < 0 && cn_conn_has(conn, CN_WRITE_PENDING)) ||
 	    (cn_conn_has(conn, CN_SAID_BY_SHIM) && cn_config.mode == CN_MODE_FIX))
 		return; /* this call has sent no alert that the peer can read, although libssl may have set SENT */
 	/* After the program's own FIN at most a BIO of its own takes the alert, and can't send it. */
-	if (ret >= 0 && !cn_conn_has(conn, CN_FIN_SENT) &&
+	if (own >= 0 && !cn_conn_has(conn, CN_FIN_SENT) &&
 	    (!before->sent || cn_conn_has(conn, CN_ALERT_PENDING))) {
 		atomic_fetch_and(&conn->facts, ~(uint32_t)CN_ALERT_PENDING);
 		cn_conn_note(conn, CN_SAID);
 		conn->said_unseen = !cn_conn_is_followed(conn, before);
 		if (conn->share)
 			atomic_store(&conn->share->said, true);
-	} else if (ret < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED | CN_FIN_SENT)) {
+	} else if (own < 0 && !before->sent && !cn_conn_has(conn, CN_FATAL | CN_TRUNCATED | CN_FIN_SENT)) {
 		cn_conn_note(conn, CN_ALERT_PENDING);
 	}
 	/* Has this call read the peer's close_notify? It returns 1 also if RECEIVED was set before, by hand perhaps. */
@@ -167,11 +168,11 @@ static void note_shutdown(struct cn_conn *conn, SSL *ssl, int ret, const struct 
 		cn_session_failed(conn, ssl, 0, 0, NULL);
 }
 
-static int shutdown_both(struct cn_tls *tls, SSL *ssl, int ret)
+static int shutdown_both(struct cn_tls *tls, SSL *ssl, int *own)
 {
-	int error = errno;
+	int error = errno, ret;
 
-	ret = cn_openssl_shutdown_both(tls, ssl, ret, cn_config.wait_ms);
+	ret = cn_openssl_shutdown_both(tls, ssl, own, cn_config.wait_ms);
 	errno = error;
 	return ret;
 }
@@ -204,7 +205,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	int __attribute__((cleanup(drop_copy))) copy = -1;
 	bool known, gone, writes;
 	size_t put = 0;
-	int ret;
+	int own, ret;
 
 	tls->ops->look(tls, ssl, &before);
 	known = cn_follow(conn, before.fd);
@@ -231,11 +232,12 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 		ret = say(tls, ssl, copy, &socket, &before, &put);
 	else
 		ret = cn_openssl_real(tls)->SSL_shutdown(ssl);
+	own = ret;
 	if (cn_config.wait_ms && before.plain && !gone && cn_config.mode == CN_MODE_FIX && !before.quiet)
-		ret = shutdown_both(tls, ssl, ret);
+		ret = shutdown_both(tls, ssl, &own);
 	guard = cn_guard_enter();
 	stay->begun = 0;
-	if (ret >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing) {
+	if (own >= 0 && !before.sent && before.plain && !before.held && socket.tcp && !socket.owing) {
 		if (put)
 			conn->goodbye = socket.handed + put;
 		else
@@ -245,7 +247,7 @@ static int shutdown_tracked(struct cn_tls *tls, SSL *ssl, struct cn_stay *stay)
 	copy = -1;
 	errno = guard.error;
 	if (!gone)
-		note_shutdown(conn, ssl, ret, &before);
+		note_shutdown(conn, ssl, own, ret, &before);
 	else if (ret < 0 && before.plain && !before.unsupported && before.established && !before.sent &&
 		 atomic_load(&conn->descriptors) &&
 		 !cn_conn_has(conn, CN_WRITE_PENDING | CN_FATAL | CN_TRUNCATED))

@@ -77,6 +77,7 @@ typedef int ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d
 	MAY(void, BIO_set_callback, (BIO *, bio_callback *))                                                 \
 	MAY(void, BIO_set_callback_ex, (BIO *, bio_callback_ex *))                                           \
 	MAY(bio_callback_ex *, BIO_get_callback_ex, (const BIO *))                                           \
+	MAY(int, ERR_clear_last_mark, (void))                                                                \
 	MAY(const char *, SSL_rstate_string, (const SSL *))                                                  \
 	MAY(int, SSL_is_quic, (const SSL *))                                                                 \
 	MAY(SSL *, SSL_get0_connection, (SSL *))                                                             \

@@ -208,18 +208,22 @@ struct swapped_read {
 	struct openssl *o;
 	SSL *ssl;
 	BIO *old, *memory;
+	bool failed; /* what is in the error queue is the program's to see */
 };
 
 static void swap_back(const struct swapped_read *read)
 {
 	if (!read->memory)
 		return;
-	read->o->ERR_pop_to_mark();
+	if (!read->failed)
+		read->o->ERR_pop_to_mark();
+	else if (read->o->ERR_clear_last_mark)
+		read->o->ERR_clear_last_mark();
 	read->o->SSL_set0_rbio(read->ssl, read->old);
 	cn_bio_give(read->o, read->memory);
 }
 
-int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms)
+int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int *own, unsigned int wait_ms)
 {
 	struct openssl *o = of(tls);
 	/* What a filter before the socket has read already can't be seen. */
@@ -230,21 +234,21 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 	int64_t end = cn_now_us() + (int64_t)wait_ms * 1000;
 
 	/* Our own alert first, if the socket could not take it. */
-	while (ret < 0 && tls->ops->outcome(tls, ssl, ret) == CN_OUT_WANT_WRITE) {
+	while (*own < 0 && tls->ops->outcome(tls, ssl, *own) == CN_OUT_WANT_WRITE) {
 		struct pollfd can_write = {.fd = write_fd, .events = POLLOUT};
 		int64_t left = (end - cn_now_us()) / 1000;
 
 		if (left <= 0 || poll(&can_write, 1, (int)left) == 0)
-			return ret;
-		ret = cn_openssl_shutdown(tls, ssl, -1);
+			return *own;
+		*own = cn_openssl_shutdown(tls, ssl, -1);
 	}
-	if (ret != 0)
-		return ret;
+	if (*own != 0)
+		return *own;
 
 	read.old = o->SSL_get_rbio(ssl);
 	read.memory = fd < 0 ? NULL : cn_bio_take(o);
 	if (!read.memory)
-		return ret;
+		return 0;
 	o->BIO_up_ref(read.old);
 	o->BIO_up_ref(read.memory);
 	o->SSL_set0_rbio(ssl, read.memory);
@@ -257,5 +261,6 @@ int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int
 			break;
 		poll(&can_read, 1, (int)left);
 	}
-	return seen == CN_OUT_CLOSED ? 1 : 0;
+	read.failed = seen == CN_OUT_FATAL;
+	return read.failed ? -1 : seen == CN_OUT_CLOSED ? 1 : 0;
 }

@@ -23,9 +23,10 @@ int cn_openssl_shutdown(struct cn_tls *tls, SSL *ssl, int fd);
  * is a socket for certain. `put`: how many bytes it took. */
 bool cn_openssl_shutdown_quietly(struct cn_tls *tls, SSL *ssl, int copy, int fd, int *ret, size_t *put);
 
-/* CLOSENOTIFY_WAIT_MS: after the program's SSL_shutdown has returned `ret`, waits at most `wait_ms` for the peer's close_notify.
- * Returns what SSL_shutdown would. */
-int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int ret, unsigned int wait_ms);
+/* CLOSENOTIFY_WAIT_MS: after the program's SSL_shutdown has returned `*own`, waits at most `wait_ms` for the peer's close_notify.
+ * Returns what SSL_shutdown would: -1, with the error in the queue, if the session fails instead. `*own`: what came of the session's
+ * own alert, which may have waited for room. */
+int cn_openssl_shutdown_both(struct cn_tls *tls, SSL *ssl, int *own, unsigned int wait_ms);
 
 /* The stand-in to set instead of a program's callback, for callbacks that OpenSSL has no getter for. It calls the program's one,
  * except while the shim itself works in this thread: the callback's data may be freed by then. Any thread; a stand-in is never

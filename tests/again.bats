@@ -29,13 +29,13 @@ WAYS=(
 )
 
 @test "connected_again: the second connection of one session ends properly, and nobody is accused of the first's end" {
-	local way tls library run first then accused i=0
+	local way tls library run first next accused i=0
 	for way in "${WAYS[@]}"; do
-		read -r first then <<<"$way"
+		read -r first next <<<"$way"
 		for tls in 1.2 1.3; do
 			for library in '' "$SHIM"; do
 				add_run client "$tls" "$library" --no-tickets --timeout-ms 20000 --connections 2 -- \
-					CLOSENOTIFY_LOG="json:$BATS_TEST_TMPDIR/log.$((++i))" "$RUDE/connected_again" 1000 "$first" "$then"
+					CLOSENOTIFY_LOG="json:$BATS_TEST_TMPDIR/log.$((++i))" "$RUDE/connected_again" 1000 "$first" "$next"
 			done
 		done
 	done

@@ -1,0 +1,29 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# CLOSENOTIFY_WAIT_MS, and instead of the peer's close_notify its fatal alert comes.
+
+load helper
+
+setup_file() {
+	make_certs
+}
+
+@test "CLOSENOTIFY_WAIT_MS: a fatal alert is told by SSL_shutdown, with the error in the queue" {
+	local program run log=$BATS_TEST_TMPDIR/log
+	JUDGE_ARGS=(--first fatal --first-after 10000)
+	export CLOSENOTIFY_WAIT_MS=50000 CLOSENOTIFY_LOG=json:$log
+	for program in shutdown_once shutdown_once_nonblocking; do
+		play_all 'client server' "$program"
+		for run in "${RUNS[@]}"; do
+			this_run "$run"
+			assert_equal "$STATUS" 0
+			if [ -z "$LIBRARY" ]; then
+				assert_equal "$SAID" 'SSL_shutdown(r.ssl) = 0 errno 0 queue 0'
+			else
+				assert_regex "$SAID" '^SSL_shutdown\(r\.ssl\) = -1 errno 0 queue [0-9a-f]*[1-9a-f][0-9a-f]*$'
+				assert_equal "$(field close_notify "$RESULT")" 1
+			fi
+		done
+	done
+	assert_equal "$(jq -r 'select(.event == "end") | "\(.our_end) \(.did)"' "$log" | sort -u)" 'close_notify close_notify'
+}
