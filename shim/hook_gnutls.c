@@ -254,7 +254,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 	struct cn_tls_state before;
 	struct cn_socket socket = {0};
 	struct transport transport __attribute__((cleanup(give_back))) = {.copy = -1};
-	bool known, gone, plain, over, keeps, heard = false;
+	bool known, gone, plain, over, keeps;
 	int ret;
 
 	g->tls->ops->look(g->tls, g->session, &before);
@@ -285,7 +285,7 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 	if (cn_config.wait_ms && fixes && plain && !gone && !goodbye->alone) {
 		int error = errno;
 
-		ret = cn_gnutls_wait(g, goodbye->how, ret, cn_config.wait_ms, &heard);
+		ret = cn_gnutls_wait(g, goodbye->how, ret, cn_config.wait_ms);
 		errno = error;
 	}
 	guard = cn_guard_enter();
@@ -296,8 +296,6 @@ static int say_tracked(struct cn_gnutls *g, struct cn_stay *stay, const struct g
 	give_back(&transport);
 	transport = (struct transport){.copy = -1};
 	errno = guard.error;
-	if (heard)
-		cn_conn_note(conn, CN_PEER_CLOSED);
 	if (!gone)
 		note_goodbye(g, conn, goodbye, ret, &before, doomed);
 	cn_guard_leave(guard);

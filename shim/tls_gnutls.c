@@ -295,38 +295,23 @@ static bool again(int ret)
 	return ret == CN_GNUTLS_E_AGAIN || ret == CN_GNUTLS_E_INTERRUPTED;
 }
 
-/* Reads and drops data. Returns 0 at the peer's close_notify, E_AGAIN if nothing more is here yet, else the error. */
-static int read_away(struct cn_gnutls *g)
-{
-	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
-	char bytes[4096];
-	ssize_t got;
-
-	do
-		got = real->gnutls_record_recv(g->session, bytes, sizeof(bytes));
-	while (got > 0);
-	return (int)got;
-}
-
-int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard)
+int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms)
 {
 	const struct cn_libgnutls *real = cn_gnutls_real(g->tls);
 	int64_t end = cn_now_us() + (int64_t)wait_ms * 1000;
-	int read_fd, fd, end_read;
+	int read_fd, fd;
 
 	of(g->tls)->gnutls_transport_get_int2(g->session, &read_fd, &fd);
 	/* Our own alert first, if the socket could not take it. */
 	while (again(ret) && !cn_gnutls_reads(g) && wait_until(end, fd, POLLOUT))
 		ret = real->gnutls_bye(g->session, how);
-	if (g->pull || (ret < 0 && !(again(ret) && cn_gnutls_reads(g))) || (ret == 0 && how != SHUT_WRITE))
+	if (g->pull || !again(ret) || !cn_gnutls_reads(g))
 		return ret;
 	real->gnutls_transport_set_pull_function(g->session, pull_at_once);
-	do
-		end_read = how == SHUT_WRITE ? read_away(g) : real->gnutls_bye(g->session, how);
-	while (again(end_read) && wait_until(end, read_fd, POLLIN));
+	while (again(ret) && wait_until(end, read_fd, POLLIN))
+		ret = real->gnutls_bye(g->session, how);
 	real->gnutls_transport_set_pull_function(g->session, pull_as_ever);
-	*heard = end_read == 0 && (how == SHUT_WRITE || cn_gnutls_has_heard(g));
-	return how == SHUT_WRITE ? ret : end_read;
+	return ret;
 }
 
 /* --- one loaded libgnutls --- */

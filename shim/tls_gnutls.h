@@ -46,9 +46,9 @@ bool cn_gnutls_has_heard(struct cn_gnutls *g);
 /* TLS 1.2: another handshake, of which the program knows nothing (GNUTLS_AUTO_REAUTH), has begun and is not over. */
 bool cn_gnutls_shakes_hands(struct cn_gnutls *g);
 
-/* CLOSENOTIFY_WAIT_MS: after the program's gnutls_bye(how) has returned `ret`, waits at most `wait_ms` for the peer's
- * close_notify. Returns what gnutls_bye would; `heard`: close_notify has come. */
-int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms, bool *heard);
+/* CLOSENOTIFY_WAIT_MS: after the program's gnutls_bye(how) has returned `ret`, waits at most `wait_ms` for what it waits for: the
+ * peer's close_notify with SHUT_RDWR. Returns what gnutls_bye would. */
+int cn_gnutls_wait(struct cn_gnutls *g, unsigned int how, int ret, unsigned int wait_ms);
 
 enum {
 	CN_GNUTLS_E_INVALID_SESSION = -10,

@@ -447,7 +447,7 @@ waits_for_answer() {
 	export CLOSENOTIFY_WAIT_MS=20000
 	play "$SHIM" "$1" "$2" bye_both_once
 	assert_regex "$SAID" '^gnutls_bye\(.*\) = 0 '
-	assert_equal "$(log_of "$1" "$2" bye_then_close verdict peer_end)" 'ended close_notify'
+	assert_equal "$(log_of "$1" "$2" bye_both_once verdict peer_end)" 'ended close_notify'
 	JUDGE_ARGS=(--silent-end)
 	CLOSENOTIFY_WAIT_MS=100 play "$SHIM" "$1" "$2" bye_both_once
 	assert_regex "$SAID" '^gnutls_bye\(.*\) = -28 '

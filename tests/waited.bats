@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# CLOSENOTIFY_WAIT_MS, and instead of the peer's close_notify its fatal alert comes.
+# CLOSENOTIFY_WAIT_MS, and instead of the peer's close_notify something else comes.
 
 load helper
 
@@ -26,4 +26,25 @@ setup_file() {
 		done
 	done
 	assert_equal "$(jq -r 'select(.event == "end") | "\(.our_end) \(.did)"' "$log" | sort -u)" 'close_notify close_notify'
+}
+
+# as_without: gnutls_bye(SHUT_WR) asks for no wait, so reading goes on as without the library.
+as_without() {
+	local run without
+	RUDE=$BUILD/tests/gnutls play_all 'client server' bye_then_reads
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		[ -n "$LIBRARY" ] || without=$SAID
+		assert_equal "$SAID" "$without"
+		assert_regex "$SAID" "$1"
+		assert_equal "$(field close_notify "$RESULT")" 1
+	done
+}
+
+@test "CLOSENOTIFY_WAIT_MS: gnutls_bye(SHUT_WR) leaves data, close_notify and fatal alert to be read" {
+	export CLOSENOTIFY_WAIT_MS=50000
+	JUDGE_ARGS=(--send 50000 --send-when eof)
+	as_without 'read 50000, then 0'
+	JUDGE_ARGS=(--first fatal --first-after 10000)
+	as_without 'read 0, then -12'
 }
