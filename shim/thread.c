@@ -130,15 +130,6 @@ UNCHECKED bool is_frame(const uint64_t *mark, const struct masks *now)
 	       (now->any || now->blocked & now->handled & ~mask_of(mark));
 }
 
-/* From this page on the thread's stack was read, up to the descriptor at its end. It does not change as long as the thread lives. A stack of
- * other kind (of a coroutine) is not taken for it: below the thread's own lies its guard page. */
-static __thread uintptr_t read_from __attribute__((tls_model("initial-exec")));
-
-static bool was_read(uintptr_t at, uintptr_t end)
-{
-	return read_from && at - read_from < end - read_from;
-}
-
 /* From here to the first page that can't be read, or to the thread's descriptor, which lies at the end of its stack. */
 __attribute__((no_sanitize("address"), no_sanitize("thread"))) static bool
 handler_on_stack(const struct masks *now)
@@ -149,7 +140,7 @@ handler_on_stack(const struct masks *now)
 	while (at - from < STACK_MOST) {
 		uintptr_t next = (at | (PAGE - 1)) + 1;
 
-		if (!was_read(at, end) && !readable(at))
+		if (!readable(at))
 			return false;
 		if (end - at <= next - at)
 			next = end;
@@ -157,11 +148,8 @@ handler_on_stack(const struct masks *now)
 			if (is_frame((const uint64_t *)at, now))
 				return true;
 		}
-		if (next == end) {
-			if (!was_read(from, end))
-				read_from = from & ~(uintptr_t)(PAGE - 1);
+		if (next == end)
 			return false;
-		}
 	}
 	return true; /* for all that we know */
 }

@@ -116,25 +116,6 @@ server_calls() {
 		'SO_COOKIE TCP_INFO SO_LINGER sendto getpid SO_COOKIE TCP_INFO shutdown recvfrom close'
 }
 
-# asked HOW: how many pages of its stack a thread that blocks all signals asks about, where a handler could be.
-asked() {
-	local said
-	start_judge --tls 1.3
-	said=$(strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=rt_sigprocmask -E LD_PRELOAD="$SHIM" \
-		"$BUILD/tests/threads/blocks_signals" "$JUDGE_PORT" 1.3 1000 1 "$1")
-	[ "${said##*$'\n'}" = 'handled 0' ]
-	[ "$(verdict_of "$(judge_result)")" = closed ]
-	grep -c 'rt_sigprocmask(0xffffffff' "$BATS_TEST_TMPDIR/trace"
-}
-
-@test "a thread asks once about each page of its stack" {
-	local pages
-	make_certs
-	pages=$(asked deep)
-	assert [ "$pages" -gt 70 ]
-	assert [ "$(asked halves)" -le $((pages + 1)) ]
-}
-
 # HAProxy sets it after SSL_free, just before close().
 @test "SO_LINGER set between SSL_free and close() is obeyed: nothing is shut, nothing read" {
 	local how

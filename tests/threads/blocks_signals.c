@@ -3,7 +3,7 @@
  *
  *     blocks_signals PORT TLS N COUNT HOW
  *
- * plain: at once. deep: from below a large frame. halves: so, and by shutdown() before. after: when a handler has run on this stack, and is over. */
+ * plain: at once. deep: from below a large frame. after: when a handler has run on this stack, and is over. */
 #include "rude.h"
 
 #include <pthread.h>
@@ -22,8 +22,6 @@ static __attribute__((noinline)) int from_below(int fd)
 	volatile char large[300000];
 
 	large[0] = large[sizeof(large) - 1] = 1;
-	if (!strcmp(how, "halves"))
-		shutdown(fd, SHUT_WR);
 	return close(fd) + large[0] - 1;
 }
 
@@ -39,7 +37,7 @@ static void *closes(void *argument)
 		pthread_kill(pthread_self(), SIGUSR1);
 	}
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	TELL(!strcmp(how, "deep") || !strcmp(how, "halves") ? from_below(one->fd) : close(one->fd));
+	TELL(!strcmp(how, "deep") ? from_below(one->fd) : close(one->fd));
 	return NULL;
 }
 
