@@ -8,10 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define AN_ALERT      128 /* bytes, of most */
-#define RECORD_HEADER 5   /* RFC 8446 5.1: type, version, length */
-#define TYPE_ALERT    21
-#define WMEM_MAX      212992 /* the kernel's default for net.core.wmem_max */
+#define AN_ALERT 128    /* bytes, of most */
+#define WMEM_MAX 212992 /* the kernel's default for net.core.wmem_max */
 
 /* A full send buffer can often be widened by the few bytes of an alert. It may hold more than its size: the kernel fills a segment
  * that is begun, of 64 KB at most. SO_SNDBUF must not make a buffer smaller that was given under a larger limit, so this goes up
@@ -117,15 +115,14 @@ static void send_rest(struct cn_conn *conn, int fd)
 /* Data that comes in after close() is answered by RST, and RST drops our send queue. After the peer's FIN no data can come.
  * Only bytes sent before the goodbye count: the goodbye, once sent, is ahead of any RST. It is not sent where the peer's receive
  * window has no room. */
-static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before, bool fin_queued)
+static bool at_risk(const struct cn_conn *conn, int fd, const struct cn_socket *before)
 {
 	bool goodbye_alone = conn->goodbye && before->handed == conn->goodbye;
 
 	if (before->reset)
 		return false;
-	return conn->rest_length ||
-	       (before->tcp && (before->owing || before->window < AN_ALERT) && !goodbye_alone &&
-		!before->peer_shut && cn_socket_unacked(fd) > fin_queued);
+	return conn->rest_length || (before->tcp && (before->owing || before->window < AN_ALERT) &&
+				     !goodbye_alone && !before->peer_shut && cn_socket_unacked(fd) > 0);
 }
 
 /* A server that answers before it has read the whole request: the rest comes after close() and is answered by RST. Then the
@@ -140,27 +137,6 @@ static bool may_be_talking(const struct cn_conn *conn, const struct cn_socket *b
 static bool is_talking(const struct cn_conn *conn, const struct cn_socket *before, bool heard)
 {
 	return may_be_talking(conn, before) && (heard || cn_conn_has(conn, CN_UNREAD | CN_SAID_BY_SHIM));
-}
-
-static bool is_alert(const unsigned char *record, ssize_t length)
-{
-	return length > RECORD_HEADER && record[0] == TYPE_ALERT &&
-	       length == RECORD_HEADER + (record[3] << 8 | record[4]);
-}
-
-/* Drains the socket of a server that has said goodbye itself. True if there is nothing but an alert: the peer has answered, and sends
- * nothing more that would make the kernel reset. (TLS 1.3 does not tell what a record is.) */
-static bool hears_goodbye(const struct cn_conn *conn, int fd, struct cn_farewell *done)
-{
-	unsigned char bytes[AN_ALERT];
-	ssize_t got;
-
-	if (!cn_conn_has(conn, CN_SAID) || cn_conn_has(conn, CN_SAID_BY_SHIM | CN_UNREAD))
-		return false;
-	got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-	done->heard = got > 0;
-	done->drained = got < (ssize_t)sizeof(bytes);
-	return is_alert(bytes, got);
 }
 
 struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn_plan *plan,
@@ -184,17 +160,12 @@ struct cn_farewell cn_say_farewell(struct cn_conn *conn, int fd, const struct cn
 		done.half_closed =
 			socket->write_shut || (!socket->reset && cn_libc()->shutdown(fd, SHUT_WR) == 0);
 	if (plan->drain || plan->refuse_input)
-		done.at_risk = at_risk(conn, fd, socket, done.half_closed);
+		done.at_risk = at_risk(conn, fd, socket);
 	/* close() with unread input makes the kernel send RST and drop the send queue. One that is gone sends nothing, and where bytes are at risk the
 	 * input is read when no more can come. */
 	if (plan->drain && (conn->label || !socket->reset) &&
 	    (!done.at_risk || may_be_talking(conn, socket))) {
-		if (may_be_talking(conn, socket) && hears_goodbye(conn, fd, &done)) {
-			done.at_risk = false;
-			return done;
-		}
-		if (!done.drained)
-			done.drained = cn_socket_drain(fd, socket->tcp, &done.heard);
+		done.drained = cn_socket_drain(fd, socket->tcp, &done.heard);
 		done.talking = plan->half_close && is_talking(conn, socket, done.heard);
 	}
 	return done;
