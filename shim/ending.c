@@ -160,7 +160,7 @@ static bool is_goodbye_left(const struct cn_conn *conn, int64_t surplus, enum cn
  * connection: connect(AF_UNSPEC), and connect() again. */
 static bool is_connected_anew(const struct cn_conn *conn, const struct cn_socket *socket)
 {
-	return socket->tcp && socket->handed <= 1 && cn_conn_has(conn, CN_ESTABLISHED);
+	return socket->counts && socket->handed <= 1 && cn_conn_has(conn, CN_ESTABLISHED);
 }
 
 /* `number`: the program's own, where fd is a copy. `left`: is_goodbye_left(). */

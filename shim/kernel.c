@@ -137,6 +137,7 @@ static void look_at_tcp(int fd, struct cn_socket *out)
 	if (!length)
 		return;
 	out->tcp = true;
+	out->counts = info.tcpi_segs_out > 0;
 	note_state(info.tcpi_state, out);
 	out->handed = handed_to(fd, &info, length, out->write_shut);
 	out->owing = info.tcpi_unacked || info.tcpi_notsent_bytes;

@@ -12,6 +12,7 @@ struct cn_socket {
 	bool open;    /* still the socket with the cookie asked for */
 	bool unknown; /* not open, but only because the kernel could not tell */
 	bool tcp;
+	bool counts; /* TCP: the kernel counts what is sent (4.2; not qemu-user, nor gVisor); without that, 0 says nothing */
 	bool write_shut; /* our FIN is already queued or sent */
 	bool peer_shut;  /* the peer's FIN has come */
 	bool reset;      /* the connection is gone: by RST, or, if SO_ERROR is 0, by a FIN from both sides */
