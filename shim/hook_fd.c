@@ -43,7 +43,7 @@ static int end_and_close(int fd, const struct cn_conn *conn)
 		cn_libc()->pthread_testcancel();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ending(fd, CN_CAUSE_CLOSE);
-	if (conn && !cn_conn_has(conn, CN_LINGER_OFF))
+	if (!conn || !cn_conn_has(conn, CN_LINGER_OFF))
 		pthread_setcancelstate(cancel, NULL);
 	ret = cn_libc()->close(fd);
 	pthread_setcancelstate(cancel, NULL);
