@@ -382,7 +382,7 @@ within() {
 	[ "$status" -le 1 ] || fail "${*:2}: status $status: $stderr"
 }
 
-@test "a log made to fill the memory does not: 192 MB of address space are enough for each" {
+@test "a log made to fill the memory does not: 224 MB of address space are enough for each" {
 	local log count
 	while read -r log count; do # a record first: without any it is refused
 		{ "$GENERATE" lanes both_say_goodbye && "$GENERATE" bomb "$log" "$count"; } | gzip >"$BATS_TEST_TMPDIR/$log"
@@ -394,11 +394,11 @@ within() {
 		hosts 60000
 	END
 	for log in texts words longest nested hosts; do
-		within 192 --json --top 1 "$BATS_TEST_TMPDIR/$log"
+		within 224 --json --top 1 "$BATS_TEST_TMPDIR/$log"
 		assert [ "$(jq .lines <<<"$output")" -ge 300 ]
 	done
-	within 192 --html /dev/null "$BATS_TEST_TMPDIR/longest"
-	within 192 --html /dev/null "$BATS_TEST_TMPDIR/nested"
+	within 224 --html /dev/null "$BATS_TEST_TMPDIR/longest"
+	within 224 --html /dev/null "$BATS_TEST_TMPDIR/nested"
 	run "$REPORT" --connection 1-ab "$BATS_TEST_TMPDIR/hosts"
 	assert_failure 2
 	assert_output --partial 'several hosts have it'
