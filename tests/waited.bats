@@ -42,9 +42,8 @@ as_without() {
 }
 
 @test "CLOSENOTIFY_WAIT_MS: gnutls_bye(SHUT_WR) leaves data, close_notify and fatal alert to be read" {
-	export CLOSENOTIFY_WAIT_MS=50000
 	JUDGE_ARGS=(--send 50000 --send-when eof)
-	as_without 'read 50000, then 0'
+	CLOSENOTIFY_WAIT_MS=50000 as_without 'read 50000, then 0'
 	JUDGE_ARGS=(--first fatal --first-after 10000)
-	as_without 'read 0, then -12'
+	CLOSENOTIFY_WAIT_MS=50000 as_without 'read 0, then -12'
 }
