@@ -25,8 +25,9 @@ teardown() {
 
 # The program's output; numbers in it are ports, times, process ids and addresses.
 output_of() {
-	# Apache's thread that closes may meet a descriptor that its end has closed already.
-	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g; /process_lingering_close: apr_pollset_add failure/d" "$1/out" "$1/err"
+	# Apache's thread that closes may meet a descriptor that its end has closed already. A thread of stunnel's that ends just when it
+	# is told to terminate can't be joined.
+	sed -E "s,$1,WORK,g; s/0x[0-9a-f]+|[0-9]+/N/g; /process_lingering_close: apr_pollset_add failure/d; /pthread_join\(\) failed\$/d" "$1/out" "$1/err"
 }
 
 as_root() {
@@ -72,9 +73,9 @@ same_but_closed() {
 	assert_equal "$(output_of "$WORK")" "$(output_of "$work")"
 }
 
-# side NAME-OF-SIDE: its records. A ticket's length varies: its random age_add is a number without leading zeros.
+# side NAME-OF-SIDE: its records. A ticket's length varies, by blocks of 16: its random age_add is a number without leading zeros.
 side() {
-	sed -nE "s/^$1: //p" "$WORK/wire" | sed -E 's,23/(250|266),23/ticket,g'
+	sed -nE "s/^$1: //p" "$WORK/wire" | sed -E 's,23/(234|250|266),23/ticket,g'
 }
 
 # repaired RECORDS ALERT: these records with the alert at the end, unless it was there, and then FIN.
@@ -127,7 +128,7 @@ refuses() {
 		assert_equal "$(verdict_of "$RESULT")" "$EXPECTED"
 		assert_equal "$(field order "$RESULT")" "$(field order "$before")"
 		assert_equal "$(field bytes "$RESULT")" "$(field bytes "$before")"
-		assert grep -qE "action=(none|half_close) delivery=- reason=($1) " "$WORK/err"
+		assert grep -qE "action=(none|half_close) delivery=[-a-z]+ reason=($1) " "$WORK/err"
 	done
 }
 
