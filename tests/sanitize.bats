@@ -112,6 +112,7 @@ peer_of() {
 		name=$(basename "$source" .c)
 		case $name in
 		dtls | quic | half_record_stalls | buffer_unflushed | child_on_dead_files) continue ;; # no client of the judge's, or not ended by it
+		write_amid_handshake) continue ;; # TLS 1.2 only
 		esac
 		peer_of "$name"
 		add "rude/$name"
