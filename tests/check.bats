@@ -175,7 +175,7 @@ build_static_ssl() {
 		LD_PRELOAD=$library sleep 60 3>&- &
 		pid=$!
 		STARTED+=("$pid")
-		until [ "$(cat "/proc/$pid/comm")" = sleep ] && grep -q '/libc\.so' "/proc/$pid/maps"; do kill -0 "$pid"; a_moment; done
+		until [ "$(cat "/proc/$pid/comm")" = sleep ] && grep -qE '/libc(-2\.[0-9]+)?\.so' "/proc/$pid/maps"; do kill -0 "$pid"; a_moment; done
 		check "$pid"
 		assert_line --regexp '^missed: +no TLS library of its own is loaded yet'
 		if [ "$library" ]; then

@@ -30,7 +30,7 @@ without_copies() {
 	if printf '%s\n' 2.32 "$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" | sort -CV; then
 		cat
 	else
-		sed -E 's/(prlimit64 )?fcntl (([A-Z_]+ )*sendto )close /\2/g'
+		sed -E 's/(prlimit64 )?fcntl (([A-Z_]+ )*sendto (shutdown recvfrom )?)close /\2/g'
 	fi
 }
 
@@ -112,7 +112,8 @@ server_calls() {
 
 # What the library adds to a program that has no TLS, compared with a library that has nothing in it.
 empty_library() {
-	echo 'int nothing;' | cc -shared -fPIC -xc - -o "$BATS_TEST_TMPDIR/empty.so"
+	# libpthread is a library of its own before glibc 2.34.
+	echo 'int nothing;' | cc -shared -fPIC -xc - -o "$BATS_TEST_TMPDIR/empty.so" -Wl,--no-as-needed -lpthread
 	echo "$BATS_TEST_TMPDIR/empty.so"
 }
 

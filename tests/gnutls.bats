@@ -184,6 +184,7 @@ unchanged() {
 }
 
 @test "own_push_holds: the goodbye that the program has made and not sent is sent" {
+	JUDGE_ARGS=(--silent-end) # an answer may come after close(), and be reset, where the kernel grants no filter
 	changes own_push_holds truncated 10000 bye
 }
 

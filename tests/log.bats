@@ -48,6 +48,7 @@ client() {
 
 # record KEY...: their values in the one record of $LOG.
 record() {
+	only_ends
 	assert_equal "$(wc -l <"$LOG")" 1
 	# shellcheck disable=SC2016 # jq's own variables
 	jq -r '[.[$ARGS.positional[]] | tostring] | join(" ")' "$LOG" --args "$@"

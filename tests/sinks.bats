@@ -476,7 +476,8 @@ own_words() {
 @test "calls: a failed one has its error" {
 	JUDGE_ARGS=(--send 100 --first fin)
 	told read_to_end_then_close >"$BATS_TEST_TMPDIR/told"
-	assert_equal "$(jq -r 'select(.call == "read") | .error' "$LOG")" SSL_ERROR_SSL
+	# OpenSSL 1.1.1 takes a bare end of file for an error of the system.
+	assert_regex "$(jq -r 'select(.call == "read") | .error' "$LOG")" '^SSL_ERROR_(SSL|SYSCALL)$'
 }
 
 # function_of "MODULE(+0xOFFSET)": the function that the debug information has there. A return address: the call is
