@@ -464,10 +464,15 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 /* The number that the session writes to; where that is closed, another one that still is the same socket. -1: none is known. */
 static int number_of(const struct cn_conn *conn)
 {
+	const struct cn_conn *there = cn_conn_at(conn->fd);
 	int fd = conn->fd;
 
-	if (cn_conn_at(fd) == conn)
+	if (there == conn)
 		return fd;
+	/* Another session speaks on this socket by now, or the session may have written into another file. */
+	if ((there && there->cookie == conn->cookie) ||
+	    (!cn_conn_has(conn, CN_MATCHED) && fd >= 0 && cn_libc()->fcntl(fd, F_GETFD) >= 0))
+		return -1;
 	fd = atomic_load(&conn->descriptors) ? cn_next_tracked(0, INT_MAX) : -1;
 	while (fd >= 0 && cn_conn_at(fd) != conn)
 		fd = cn_next_tracked((unsigned int)fd + 1, INT_MAX);

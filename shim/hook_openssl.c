@@ -377,29 +377,20 @@ EXPORT int SSL_clear(SSL *ssl)
 	return ret;
 }
 
-/* After a handshake these two begin the session anew, as SSL_clear does. Its keys are gone then. But curl calls one between SSL_shutdown
- * and SSL_free: a session that has said goodbye, and whose socket is not shut, ends there. */
-static struct cn_conn *ended_anew(struct cn_tls *tls, SSL *ssl, const void *caller)
-{
-	struct cn_conn *conn = ended_by(tls, ssl, CN_CAUSE_CLEAR, caller);
-
-	if (conn && cn_conn_has(conn, CN_CALLED_SHUTDOWN) && !cn_conn_has(conn, CN_RECORDED | CN_FIN_SENT))
-		return NULL;
-	return conn;
-}
-
+/* After a handshake these two begin the session anew, as SSL_clear does. Its keys are gone then. */
 #define ANEW(function)                                                                                       \
 	EXPORT void function(SSL *ssl)                                                                       \
 	{                                                                                                    \
 		struct cn_tls *tls = library(ssl, CALLER);                                                   \
-		struct cn_conn *conn = tls ? ended_anew(tls, ssl, CALLER) : NULL;                            \
+		struct cn_conn *conn = tls ? ended_by(tls, ssl, CN_CAUSE_CLEAR, CALLER) : NULL;              \
 		uint32_t holders = conn ? atomic_load(&conn->session_refs) : 0;                              \
-		struct cn_call call = {.name = NULL};                                                        \
+		struct cn_call call;                                                                         \
                                                                                                              \
 		if (!tls)                                                                                    \
 			return;                                                                              \
-		if (conn)                                                                                    \
-			cn_session_ends(&call, CALLER, conn, CN_CAUSE_CLEAR);                                \
+		end_session(&call, CALLER, tls, ssl, CN_CAUSE_CLEAR);                                        \
+		if (call.name)                                                                               \
+			call.name = #function;                                                               \
 		cn_openssl_real(tls)->function(ssl);                                                         \
 		cn_call_end(&call, 0, NULL);                                                                 \
 		if (holders)                                                                                 \
