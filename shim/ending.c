@@ -465,17 +465,19 @@ void cn_end_descriptor(int fd, enum cn_cause cause)
 static int number_of(const struct cn_conn *conn)
 {
 	const struct cn_conn *there = cn_conn_at(conn->fd);
-	int fd = conn->fd;
+	int fd;
 
 	if (there == conn)
-		return fd;
-	/* Another session speaks on this socket by now, or the session may have written into another file. */
-	if ((there && there->cookie == conn->cookie) ||
-	    (!cn_conn_has(conn, CN_MATCHED) && fd >= 0 && cn_libc()->fcntl(fd, F_GETFD) >= 0))
-		return -1;
+		return conn->fd;
+	if (there && there->cookie == conn->cookie)
+		return -1; /* another session speaks on this socket by now */
 	fd = atomic_load(&conn->descriptors) ? cn_next_tracked(0, INT_MAX) : -1;
 	while (fd >= 0 && cn_conn_at(fd) != conn)
 		fd = cn_next_tracked((unsigned int)fd + 1, INT_MAX);
+	/* The session may have written into what took its number. */
+	if (fd >= 0 && conn->fd >= 0 && !cn_conn_has(conn, CN_MATCHED) &&
+	    cn_libc()->fcntl(conn->fd, F_GETFD) >= 0)
+		return -1;
 	return fd;
 }
 
