@@ -44,3 +44,18 @@ orders() {
 @test "GnuTLS: gnutls_transport_set_int2" {
 	orders "$BUILD/tests/gnutls/two_numbers" 10000 WFR RFW WR RW W WF WSFR
 }
+
+@test "overwritten_number: a record has gone into another file, so the other number gets no goodbye" {
+	local tls library run without
+	for tls in 1.2 1.3; do
+		for library in '' "$SHIM"; do
+			add_run client "$tls" "$library" --no-tickets --silent-end -- "$RUDE/overwritten_number" 1000
+		done
+	done
+	play_runs
+	for run in "${RUNS[@]}"; do
+		this_run "$run"
+		[ -n "$LIBRARY" ] || without=$SAID
+		assert_equal "$STATUS $(field '|[.bytes, .order[]] | join(" ")' "$RESULT") $SAID" "0 1000 handshake data fin $without"
+	done
+}
