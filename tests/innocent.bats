@@ -159,7 +159,7 @@ symbolic_libssl() {
 	local tls
 	JUDGE_ARGS=(--send 40000 --rcvbuf 4096 --read-pause-ms 2 --silent-end)
 	for tls in 1.2 1.3; do
-		told observe 'truncated_by_us reset_by_unread_input reset open' client "$tls" 200000 socket - r1SW2C
+		told observe 'truncated_by_us reset_by_unread_input reset open' client "$tls" 200000 socket - r1u1SW2C
 		assert_equal "$(verdict_of "$RESULT")" reset
 	done
 }

@@ -68,6 +68,15 @@ static void flushed(int n)
 			break;
 }
 
+static void unread(int n)
+{
+	struct pollfd gone = {.fd = r.fd};
+
+	for (int bytes = 0; bytes < n && !ioctl(r.fd, FIONREAD, &bytes);)
+		if (bytes < n && poll(&gone, 1, 1) > 0)
+			break;
+}
+
 static void wait_end(int n)
 {
 	struct pollfd end = {.fd = r.fd, .events = POLLRDHUP};
@@ -95,6 +104,7 @@ static void call__exit(int n)
 		{'L', 'd', 0, fd_abort, "SO_LINGER {1, N}"},                                                 \
 		{'n', 'd', 1, nonblocking, "O_NONBLOCK on (1) or off (0)"},                                  \
 		{'f', 'd', 0, flushed, "wait until the peer has acknowledged all"},                          \
+		{'u', 'd', 1, unread, "wait until N bytes lie unread in the socket"},                        \
 		{'e', 'd', 0, wait_end, "wait for the peer's FIN, two seconds at most"},                     \
 		{'X', 0, 0, call_exit, "exit(N)"},                                                           \
 	{                                                                                                    \
