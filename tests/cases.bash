@@ -566,7 +566,7 @@ print(port)'
 # port_of PID: waits until that process listens and prints the port, without connecting.
 port_of() {
 	local port='' MOMENT=0.02
-	while kill -0 "$1" 2>/dev/null; do
+	while is_ours "$1"; do
 		port=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
 			awk 'FILENAME == "-" { gsub(/[^0-9]/, ""); mine[$0]; next }
 				$4 == "0A" && $10 in mine { sub(/.*:/, "", $2); print $2; exit }' - /proc/net/tcp /proc/net/tcp6)
@@ -584,17 +584,13 @@ port_of() {
 # finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS. One that hangs is killed after two minutes.
 finish() {
 	[ $# -lt 2 ] || kill "-$2" "$1"
-	timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || kill -KILL "$1"
+	! is_ours "$1" || timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || ! is_ours "$1" || kill -KILL "$1"
 	STATUS=0
 	wait "$1" || STATUS=$?
 }
 
 stop_programs() {
-	local pid
-	for pid in "${RUNNING[@]}"; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done
+	stop "${RUNNING[@]}"
 	RUNNING=()
 }
 

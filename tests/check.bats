@@ -154,7 +154,7 @@ build_static_ssl() {
 			< <(exec sleep 60) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
-		until grep -q verify "$BATS_TEST_TMPDIR/out"; do kill -0 "$pid"; a_moment; done
+		until grep -q verify "$BATS_TEST_TMPDIR/out"; do is_ours "$pid"; a_moment; done
 		check "$pid"
 		assert_line --regexp '^open connections: +1$'
 		assert_line --regexp "^tls library: +$(openssl version | cut -d ' ' -f 1,2)"
@@ -175,7 +175,7 @@ build_static_ssl() {
 		LD_PRELOAD=$library sleep 60 3>&- &
 		pid=$!
 		STARTED+=("$pid")
-		until [ "$(cat "/proc/$pid/comm")" = sleep ] && grep -qE '/libc(-2\.[0-9]+)?\.so' "/proc/$pid/maps"; do kill -0 "$pid"; a_moment; done
+		until [ "$(cat "/proc/$pid/comm")" = sleep ] && grep -qE '/libc(-2\.[0-9]+)?\.so' "/proc/$pid/maps"; do is_ours "$pid"; a_moment; done
 		check "$pid"
 		assert_line --regexp '^missed: +no TLS library of its own is loaded yet'
 		if [ "$library" ]; then
@@ -200,7 +200,7 @@ connection.send(b"x")
 time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	pid=$!
 	STARTED+=("$pid")
-	until check "$pid" && [[ $output = *'unread input:'* ]]; do kill -0 "$pid"; a_moment; done
+	until check "$pid" && [[ $output = *'unread input:'* ]]; do is_ours "$pid"; a_moment; done
 	assert_line --regexp '^open connections: +1$'
 	assert_line --regexp '^unread input: +on 1 of them: without the library, close\(\) would reset these$'
 }
@@ -232,7 +232,7 @@ time.sleep(60)' "$JUDGE_PORT" 3>&- &
 	cp "$(type -P sleep)" "./$name"
 	"./$name" 60 3>&- &
 	STARTED+=($!)
-	until [ "$(readlink "/proc/$!/exe")" != "$(readlink /proc/$$/exe)" ]; do kill -0 $!; a_moment; done
+	until [ "$(readlink "/proc/$!/exe")" != "$(readlink /proc/$$/exe)" ]; do is_ours $!; a_moment; done
 	check "$!"
 	assert_equal "$(grep -c '^verdict:' <<<"$output")" 1
 	assert_equal "$(LC_ALL=C tr -d '\n -~' <<<"$output")" ''

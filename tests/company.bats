@@ -55,7 +55,7 @@ start_judge_wrapped() {
 		"${JUDGE_ARGS[@]}" >"$JUDGE_OUT" 2>"$JUDGE_OUT.err" 3>&- &
 	STARTED+=($!)
 	until read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ]; do
-		kill -0 $!
+		is_ours $!
 		a_moment
 	done
 }

@@ -44,7 +44,7 @@ names() {
 client_calls() {
 	start_judge --tls 1.3 --silent-end --timeout-ms 60000 "${@:3}"
 	trace "$1" "$JUDGE_PORT" "$2" exits >&2
-	kill "$JUDGE_PID" 2>/dev/null || true
+	stop "$JUDGE_PID"
 	names
 }
 

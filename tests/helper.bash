@@ -64,6 +64,24 @@ a_moment() {
 	read -rt "${MOMENT:-0.01}" <>"$silence" || :
 }
 
+# is_ours PID: a child of this shell that has not been waited for. A shell does that by itself as soon as one ends, and from then
+# on the number may be another's: what is ended or waited for by its number is asked for first.
+is_ours() {
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) ? } # its name may have blanks; the state
+	[ "${stat%% *}" = "$BASHPID" ] || [ "${stat%% *}" = $$ ]
+}
+
+# stop PID...: ends those of them that still live, and waits for that.
+stop() {
+	local pid
+	for pid; do
+		! is_ours "$pid" || kill "$pid"
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
 # Makes $PKI/{ca.pem,cert.pem,key.pem} unless they exist; safe when test files run side by side.
 make_certs() {
 	mkdir -p "$BUILD/tests"
@@ -110,7 +128,7 @@ start_judge() {
 	export JUDGE_PID
 	STARTED+=("$JUDGE_PID")
 	while alive=yes; do
-		kill -0 "$JUDGE_PID" 2>/dev/null || alive=no # and what it has said before can be read now
+		is_ours "$JUDGE_PID" || alive=no # and what it has said before can be read now
 		read -r word JUDGE_PORT <"$JUDGE_OUT" && [ "$word" = listening ] && return
 		[ "$alive" = yes ] || break
 		a_moment
@@ -155,13 +173,14 @@ play() {
 		judge_result 1 >/dev/null
 		RESULT=$(tail -n 1 "$JUDGE_OUT")
 	else
+		unset JUDGE_PID # that of another run
 		out=$BATS_TEST_TMPDIR/out.$BASHPID.$((++JUDGES))
 		: >"$out"
 		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" "$@" >"$out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
 		until read -r word PORT <"$out" && [ "$word" = listening ]; do
-			kill -0 "$pid"
+			is_ours "$pid"
 			a_moment
 		done
 		on_port "$PORT"
@@ -232,11 +251,7 @@ verdict_of() {
 
 # Ends what the test started and only that; a test file with a teardown of its own calls this in it.
 stop_judges() {
-	local pid
-	for pid in "${STARTED[@]}"; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done
+	stop "${STARTED[@]}"
 	STARTED=()
 }
 

@@ -275,7 +275,7 @@ retries() {
 	pid=$!
 	STARTED+=("$pid")
 	until read -r word port <"$out" && [ "$word" = listening ]; do
-		kill -0 "$pid"
+		is_ours "$pid"
 		a_moment
 	done
 	RESULT=$("$JUDGE" client --port "$port" --tls 1.3 --silent-end)

@@ -323,3 +323,13 @@ resumed_in() {
 	assert_failure
 	assert_output "play: there is no program $RUDE/nobody"
 }
+
+@test "stop: a number that is no child's of this test is left alone" {
+	local other
+	other=$(sleep 60 >/dev/null 3>&- & echo $!)
+	stop "$other"
+	kill "$other"
+	start_judge
+	stop "$JUDGE_PID"
+	assert_equal "$(judge_result 1 || echo "no result")" 'no result'
+}

@@ -28,7 +28,7 @@ play() {
 	start_judge --tls "$tls" "${JUDGE_ARGS[@]}"
 	SAID=$(LD_PRELOAD=$shim timeout 300 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
 	case " ${JUDGE_ARGS[*]} " in # these would go on like that
-	*' --never-read '* | *' --linger-open-ms '*) kill -USR1 "$JUDGE_PID" 2>/dev/null || true ;;
+	*' --never-read '* | *' --linger-open-ms '*) ! is_ours "$JUDGE_PID" || kill -USR1 "$JUDGE_PID" ;;
 	esac
 	judge_result >/dev/null
 	RESULT=$(tail -n 1 "$JUDGE_OUT")
@@ -400,7 +400,7 @@ waits() {
 	timeout 60 strace "${follow[@]}" -qq -o "$trace" -E LIBRARY="$SHIM" \
 		-e trace=poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,futex,nanosleep,clock_nanosleep,pause,sched_yield \
 		-e signal=none "$BUILD/tests/confine" "$1" "$THREADS/parts_with_bytes" "$JUDGE_PORT" 1.3 "${@:2}" </dev/null
-	kill "$JUDGE_PID" 2>/dev/null || true # it may have been reset
+	stop "$JUDGE_PID" # it may have been reset
 	grep -v FUTEX_WAKE "$trace" | { [ ! "$ALONE" ] && cat || grep -v 'FUTEX_WAIT_PRIVATE, 1073741824, {tv_sec=1,'; } || true
 }
 
@@ -464,7 +464,7 @@ told() {
 filters() {
 	start_judge --tls 1.3 "${JUDGE_ARGS[@]}"
 	strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=setsockopt -E LD_PRELOAD="$SHIM" "$1" "$JUDGE_PORT" 1.3 "${@:2}" >&2
-	kill "$JUDGE_PID" 2>/dev/null || true
+	stop "$JUDGE_PID"
 	grep -c SO_ATTACH_FILTER "$BATS_TEST_TMPDIR/trace" || true
 }
 
@@ -521,7 +521,7 @@ serves() {
 	SERVER=$!
 	STARTED+=("$SERVER")
 	until read -r word PORT <"$LOG.said" && [ "$word" = listening ]; do
-		kill -0 "$SERVER"
+		is_ours "$SERVER"
 		a_moment
 	done
 }
@@ -586,7 +586,7 @@ after() {
 	# Without the filter, else there is no background.
 	CLOSENOTIFY_LOG=json:$LOG CLOSENOTIFY_LINGER_MS=100 LIBRARY=$SHIM "$BUILD/tests/confine" no_filter \
 		"$THREADS/parts_with_bytes" "$JUDGE_PORT" 1.3 30000 second+close+moves+swap+close alone
-	kill "$JUDGE_PID" 2>/dev/null || true # it may have been reset
+	stop "$JUDGE_PID" # it may have been reset
 	assert_equal "$(told | xargs)" 'background unguarded'
 }
 

@@ -188,7 +188,7 @@ letters_100() {
 wait_for() {
 	local count
 	until count=$(grep -cE "$1" "$2" 2>/dev/null) || true && [ "${count:-0}" -ge "${3-1}" ]; do
-		kill -0 "$SERVER" || { cat "$WORK/err" >&2 && return 1; }
+		is_ours "$SERVER" || { cat "$WORK/err" >&2 && return 1; }
 		a_moment
 	done
 }

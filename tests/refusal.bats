@@ -187,7 +187,7 @@ never_closed() {
 			-key "$PKI/key.pem" <&8 >"$out" 2>&1 3>&- &
 		STARTED+=($!)
 		until port=$(grep -aoP '^ACCEPT .*:\K[0-9]+' "$out"); do
-			kill -0 $!
+			is_ours $!
 			a_moment
 		done
 		LD_PRELOAD=$library timeout 60 "$RUDE/half_written_fragments" "$port" 1.1

@@ -20,7 +20,7 @@ setup() {
 # Waits until background job $1 has become the program $2.
 becomes() {
 	until [ "$(cat "/proc/$1/comm")" = "$2" ]; do
-		kill -0 "$1"
+		is_ours "$1"
 		a_moment
 	done
 }
@@ -95,7 +95,7 @@ becomes() {
 	# shellcheck disable=SC2016
 	"$sysroot" run host bash -c 'trap "echo caught; exit 7" USR1; echo $$ >ready; read -r word <go' >out 3>&- &
 	pid=$!
-	until [ -s ready ]; do kill -0 $pid; a_moment; done
+	until [ -s ready ]; do is_ours $pid; a_moment; done
 	[ "$(cat ready)" = "$pid" ]
 	kill -USR1 $pid
 	echo >&8 # it may not have begun to read

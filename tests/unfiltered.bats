@@ -39,7 +39,7 @@ told() {
 	"${WITHOUT[@]}" sleep 60 3>&- &
 	pid=$!
 	STARTED+=("$pid")
-	until grep -qx sleep "/proc/$pid/comm"; do kill -0 "$pid"; a_moment; done
+	until grep -qx sleep "/proc/$pid/comm"; do is_ours "$pid"; a_moment; done
 	assert_equal "$("$PROJECT/scripts/closenotify-check" --json "$pid" | jq -r '.kernel_filter | .[:index(":")]')" "$there"
 }
 
@@ -74,7 +74,7 @@ ends() {
 	STATUS=0
 	CLOSENOTIFY_LOG=${LOG:+json:}${LOG:-off} timeout 60 strace -qq -o "$BATS_TEST_TMPDIR/trace" -e signal=none -E LIBRARY="$SHIM" "$BUILD/tests/confine" \
 		no_capability "$PARTS" "$JUDGE_PORT" 1.3 60000 "$1" "$2" </dev/null || STATUS=$?
-	[[ " $* " != *\ --never-read* ]] || kill "$JUDGE_PID" 2>/dev/null || : # it may have been reset
+	[[ " $* " != *\ --never-read* ]] || stop "$JUDGE_PID" # it may have been reset
 	# The background starts at the first end that needs it, some 100 microseconds, and depends on no peer (1073741824: STARTING).
 	WAITS=$(sed '1,/^connect(/d' "$BATS_TEST_TMPDIR/trace" | grep -v FUTEX_WAKE |
 		grep -E '^(poll|ppoll|select|pselect6|epoll_p?wait2?|futex|nanosleep|clock_nanosleep|pause|sched_yield)\(' |
@@ -134,7 +134,7 @@ ends() {
 	start_judge --tls 1.3 --timeout-ms 60000 --rcvbuf 4096 --never-read
 	CLOSENOTIFY_LOG=json:$LOG timeout 60 "$confine" no_recvmsg env LIBRARY="$SHIM" \
 		"$confine" no_capability "$PARTS" "$JUDGE_PORT" 1.3 60000 close alone
-	kill "$JUDGE_PID" 2>/dev/null || : # it may have been reset
+	stop "$JUDGE_PID" # it may have been reset
 	assert_equal "$(told)" background # what it was handed is lost
 }
 

@@ -23,7 +23,7 @@ teardown() {
 
 stop_capture() {
 	[ -n "$CAPTOR" ] || return 0
-	"${AS[@]}" kill "$CAPTOR" 2>/dev/null || true
+	! is_ours "$CAPTOR" || "${AS[@]}" kill "$CAPTOR"
 	wait "$CAPTOR" || true
 	CAPTOR=
 }
@@ -36,7 +36,7 @@ capture() {
 		>"$CAPTURE" 2>"$CAPTURE.err" 3>&- &
 	CAPTOR=$!
 	until grep -q 'listening on' "$CAPTURE.err"; do
-		if ! kill -0 "$CAPTOR" 2>/dev/null; then
+		if ! is_ours "$CAPTOR"; then
 			cat "$CAPTURE.err" >&2
 			grep -qiE 'permi|password|sudo: .*not found' "$CAPTURE.err" && skip 'no right to capture (CAP_NET_RAW)'
 			return 1

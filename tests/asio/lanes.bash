@@ -62,7 +62,7 @@ lane() {
 	pid=$!
 	STARTED+=("$pid")
 	until read -r word port <"$out" && [ "$word" = listening ]; do
-		kill -0 "$pid"
+		is_ours "$pid"
 		a_moment
 	done
 	# shellcheck disable=SC2086

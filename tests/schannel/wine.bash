@@ -63,11 +63,16 @@ start_wineserver() {
 	done
 }
 
+# Which shell started it, setup_file's or a test's, is no matter.
+is_wineserver() {
+	[[ $(readlink "/proc/$1/exe") = */wineserver* ]]
+}
+
 # stop_wineserver SUITE: with all that runs by it, and what it leaves in /tmp.
 stop_wineserver() {
 	local name=${PREFIX:-$WINE/$1$APART}/wineserver
-	kill -INT "$WINESERVER" 2>/dev/null || true
-	while readlink "/proc/$WINESERVER/exe" >/dev/null; do a_moment; done # nobody may have waited for it
+	! is_wineserver "$WINESERVER" || kill -INT "$WINESERVER"
+	while is_wineserver "$WINESERVER"; do a_moment; done
 	[ ! -s "$name" ] || rm -rf "/tmp/$(cat "$name")" "$name"
 }
 
