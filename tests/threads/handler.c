@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * A signal handler closes connections: one at each tick of a fast timer, whatever it interrupts.
+ * A signal handler closes connections: one at each tick of a fast timer, whatever it interrupts. It sets the timer anew at its end:
+ * where a handler takes longer than a tick, as under an emulator, and the signal is not blocked, there would be no end of them.
  *
  *     handler PORT TLS N COUNT WHAT
  *
  * malloc: it interrupts malloc and free. write: SSL_write on yet another connection. blocked: as malloc, but the thread
  * blocks the signal while it makes its TLS calls. altstack: as malloc, on a stack of its own. nodefer: as malloc, and
- * the signal is not blocked while it runs. siginfo: as nodefer, with SA_SIGINFO, for which the kernel lays another frame on i386. Prints how often the handler itself came to malloc, which may have been in the middle of something. */
+ * the signal is not blocked while it runs. siginfo: as nodefer, with SA_SIGINFO, for which the kernel lays another frame on i386.
+ * Prints how often the handler itself came to malloc, which may have been in the middle of something. */
 #include "rude.h"
 
 #include <dlfcn.h>
@@ -30,6 +32,11 @@ void *malloc(size_t size)
 	return memory;
 }
 
+static void next_tick(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){.it_value.tv_usec = 200}, NULL);
+}
+
 static void tick(int signal)
 {
 	int error = errno;
@@ -39,6 +46,8 @@ static void tick(int signal)
 	if (next_one < count)
 		close(fds[next_one++]);
 	in_handler = 0;
+	if (next_one < count)
+		next_tick();
 	errno = error;
 }
 
@@ -74,7 +83,6 @@ static void churn_memory(void)
 
 int main(int argc, char **argv)
 {
-	struct itimerval often = {.it_interval.tv_usec = 200, .it_value.tv_usec = 200}, never = {0};
 	const char *what = argc > 5 ? argv[5] : "malloc";
 	struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
 	static char stack[1 << 16];
@@ -104,14 +112,13 @@ int main(int argc, char **argv)
 	meet(&other);
 	block_tick(SIG_UNBLOCK);
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
+	next_tick();
 	while (next_one < count) {
 		if (!strcmp(what, "write"))
 			rude_write(other.ssl, 100);
 		else
 			churn_memory();
 	}
-	setitimer(ITIMER_REAL, &never, NULL);
 	close(other.fd);
 	printf("malloc in the handler: %d\n", (int)reentered);
 	return 0;
