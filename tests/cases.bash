@@ -563,13 +563,18 @@ while True:
 print(port)'
 }
 
+# tcp_of PID: the state and the port of each of its TCP sockets, in hexadecimal.
+tcp_of() {
+	find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
+		awk 'FILENAME == "-" { gsub(/[^0-9]/, ""); mine[$0]; next }
+			$10 in mine { sub(/.*:/, "", $2); print $4, $2 }' - /proc/net/tcp /proc/net/tcp6
+}
+
 # port_of PID: waits until that process listens and prints the port, without connecting.
 port_of() {
 	local port='' MOMENT=0.02
 	while is_ours "$1"; do
-		port=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
-			awk 'FILENAME == "-" { gsub(/[^0-9]/, ""); mine[$0]; next }
-				$4 == "0A" && $10 in mine { sub(/.*:/, "", $2); print $2; exit }' - /proc/net/tcp /proc/net/tcp6)
+		port=$(tcp_of "$1" | sed -n '/^0A /{s///p;q}')
 		[ -z "$port" ] || break
 		a_moment
 		MOMENT=0.05
@@ -579,6 +584,17 @@ port_of() {
 		return 1
 	fi
 	echo $((16#$port))
+}
+
+# settled NAME PID: waits until that server has closed the connection whose end the judge has heard, and has told of it in its log.
+# A signal that comes before can end it in between, and finds Apache's threads with what they have let go of.
+settled() {
+	if [[ $1 = apache || $1 = openssl_s_server_www ]]; then
+		while is_ours "$2" && tcp_of "$2" | grep -qv '^0A'; do a_moment; done
+	fi
+	if [[ $WITH = with && ${CLOSENOTIFY_LOG-} = text ]]; then
+		while is_ours "$2" && ! grep -q ' action=' "$WORK/err"; do a_moment; done
+	fi
 }
 
 # finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS. One that hangs is killed after two minutes.
@@ -656,7 +672,7 @@ measure() {
 			(: <>"/dev/tcp/127.0.0.1/$JUDGE_PORT") 2>/dev/null || true # the judge waits no longer for one that did not come
 		fi
 		RESULT=$(judge_result)
-		[ "$role" = client ] || finish "$pid" TERM
+		[ "$role" = client ] || { settled "$name" "$pid" && finish "$pid" TERM; }
 	else
 		start "$name"
 		pid=$!
@@ -664,7 +680,7 @@ measure() {
 		[ -z "$plain" ] || upgraded "${plain#+}"
 		[ -z "$relay" ] || use_relay
 		RESULT=$("$JUDGE" client --port "$PORT" --tls "$TLS" "${judge[@]}")
-		if [ "$role" = server ]; then finish "$pid"; else finish "$pid" TERM; fi
+		if [ "$role" = server ]; then finish "$pid"; else settled "$name" "$pid" && finish "$pid" TERM; fi
 	fi
 	[ -z "$relay" ] || wait "$RELAY"
 }

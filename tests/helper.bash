@@ -64,13 +64,23 @@ a_moment() {
 	read -rt "${MOMENT:-0.01}" <>"$silence" || :
 }
 
-# is_ours PID: a child of this shell that has not been waited for. A shell does that by itself as soon as one ends, and from then
-# on the number may be another's: what is ended or waited for by its number is asked for first.
+# parent_of PID: sets PARENT. False if there is no such process.
+parent_of() {
+	{ read -r PARENT <"/proc/$1/stat"; } 2>/dev/null || return 1
+	PARENT=${PARENT##*) ? } # its name may have blanks; then comes the state
+	PARENT=${PARENT%% *}
+}
+
+# is_ours PID: a child of this shell, or of one that it is a subshell of, that has not been waited for. A shell waits by itself as
+# soon as one ends, and from then on the number may be another's: so whatever is ended or waited for by its number is looked at first.
 is_ours() {
-	local stat
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
-	stat=${stat##*) ? } # its name may have blanks; the state
-	[ "${stat%% *}" = "$BASHPID" ] || [ "${stat%% *}" = $$ ]
+	local PARENT parent shell=$BASHPID
+	parent_of "$1" || return 1
+	parent=$PARENT
+	until [ "$parent" = "$shell" ]; do
+		[ "$shell" != $$ ] && parent_of "$shell" || return 1
+		shell=$PARENT
+	done
 }
 
 # stop PID...: ends those of them that still live, and waits for that.
