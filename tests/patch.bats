@@ -9,6 +9,8 @@ bats_require_minimum_version 1.5.0
 load helper
 
 PATCHED=$BUILD/tests/patch
+# Debian 13's libcrypto compresses. Its packages for that have no library to link with by name.
+STATIC=(-l:libssl.a -l:libcrypto.a -Wl,--as-needed -l:libz.so.1 -l:libzstd.so.1 -lpthread -ldl)
 BOTH=$SHIM:${SHIM%.so}-patch.so
 
 # entries SHAPE [CFLAG...]: that program, built.
@@ -21,7 +23,7 @@ setup_file() {
 	make_certs
 	mkdir -p "$PATCHED"
 	[ "$PATCHED/inside" -nt "$PROJECT/tests/rude/rude.h" ] || gcc -rdynamic "$PROJECT/tests/rude/free_then_close.c" \
-		-o "$PATCHED/inside" -l:libssl.a -l:libcrypto.a -lpthread -ldl
+		-o "$PATCHED/inside" "${STATIC[@]}"
 }
 
 # runs PROGRAM: without and with; sets BEFORE and AFTER (what it says, but whether it was changed), CHANGED and COMPLAINT.
@@ -161,7 +163,7 @@ left_alone() {
 	assert_success
 	assert_line --regexp 'inside, and exports it: reachable with --patch$'
 	assert_line --regexp '^verdict: +covered with --patch$'
-	gcc "$PROJECT/tests/rude/free_then_close.c" -o "$BATS_TEST_TMPDIR/hidden" -l:libssl.a -l:libcrypto.a -lpthread -ldl
+	gcc "$PROJECT/tests/rude/free_then_close.c" -o "$BATS_TEST_TMPDIR/hidden" "${STATIC[@]}"
 	run "$PROJECT/scripts/closenotify-check" "$BATS_TEST_TMPDIR/hidden"
 	assert_failure 1
 	refute_line --partial patch

@@ -49,10 +49,10 @@ setup() {
 @test "window_full: a goodbye that the peer's receive window has no room for arrives" {
 	local how
 	for how in '' close; do
-		play '' client 1.3 ../threads/window_full 1000 $how
+		play '' client 1.3 ../threads/window_full 5000 $how
 		WITHOUT="$STATUS $SAID"
 		assert_equal "$(verdict_of "$RESULT")" truncated
-		play "$SHIM" client 1.3 ../threads/window_full 1000 $how
+		play "$SHIM" client 1.3 ../threads/window_full 5000 $how
 		assert_equal "$STATUS $SAID $(verdict_of "$RESULT")" "$WITHOUT closed"
 	done
 }

@@ -34,7 +34,7 @@ static void fill_window(struct rude *r)
 int main(int argc, char **argv)
 {
 	struct rude r = rude_arguments(argc, argv);
-	struct carried c = {.handshake = 512, .word = "not a record of TLS"};
+	struct carried c = {.handshake = 4096, .word = "not a record of TLS"};
 
 	carried_begins(&r, &c);
 	r.ctx = rude_context(&r);
