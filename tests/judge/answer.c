@@ -195,6 +195,15 @@ static bool all_said(const struct peer *p)
 	return p->request_off == opt.request_size && p->off == opt.head_size + opt.body_size;
 }
 
+bool first_ends(struct peer *p)
+{
+	if (!opt.first || p->first_done || !p->handshake || p->broken || p->closed_for_writing || !all_said(p) ||
+	    (!told && p->received < opt.first_after))
+		return false;
+	end_first(p);
+	return true;
+}
+
 /* Says whatever can be said now. */
 bool write_socket(struct peer *p)
 {
@@ -203,15 +212,10 @@ bool write_socket(struct peer *p)
 			return false;
 		if (p->end == END_RST)
 			stop_writing(p);
-		if (p->handshake && !p->broken && !p->closed_for_writing) {
-			if (say_next(p))
-				continue;
-			if (opt.first && !p->first_done && all_said(p) &&
-			    (told || p->received >= opt.first_after)) {
-				end_first(p);
-				continue;
-			}
-		}
+		if (p->handshake && !p->broken && !p->closed_for_writing && say_next(p))
+			continue;
+		if (first_ends(p))
+			continue;
 		if (!p->answered && peer_ended(p)) {
 			answer(p);
 			continue;

@@ -137,8 +137,10 @@ void stop_writing(struct peer *p);
 bool push(struct peer *p);
 bool unacknowledged(int fd);
 
-/* answer.c. True when there is nothing more to say until the peer does something. */
+/* answer.c. write_socket: true when there is nothing more to say until the peer does something. first_ends: ends this side first if
+ * that is asked for and due. */
 bool write_socket(struct peer *p);
+bool first_ends(struct peer *p);
 
 /* verdict.c */
 void report(struct peer *p);

@@ -320,6 +320,8 @@ void cut_records(struct peer *p)
 			break;
 		record_received(p, h, size);
 		start += size;
+		if (opt.first == FIRST_FATAL)
+			first_ends(p); /* OpenSSL 3.5 can break no session that has read a close_notify */
 	}
 	if (p->unframed) {
 		note(p, "", "garbage");
