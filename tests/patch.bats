@@ -10,7 +10,7 @@ load helper
 
 PATCHED=$BUILD/tests/patch
 # Debian 13's libcrypto compresses. Its packages for that have no library to link with by name.
-STATIC=(-l:libssl.a -l:libcrypto.a -Wl,--as-needed -l:libz.so.1 -l:libzstd.so.1 -lpthread -ldl)
+STATIC=(-l:libssl.a -l:libcrypto.a "-Wl,--as-needed" -l:libz.so.1 -l:libzstd.so.1 -lpthread -ldl)
 BOTH=$SHIM:${SHIM%.so}-patch.so
 
 # entries SHAPE [CFLAG...]: that program, built.

@@ -197,8 +197,8 @@ static bool all_said(const struct peer *p)
 
 bool first_ends(struct peer *p)
 {
-	if (!opt.first || p->first_done || !p->handshake || p->broken || p->closed_for_writing || !all_said(p) ||
-	    (!told && p->received < opt.first_after))
+	if (!opt.first || p->first_done || !p->handshake || p->broken || p->closed_for_writing ||
+	    !all_said(p) || (!told && p->received < opt.first_after))
 		return false;
 	end_first(p);
 	return true;
