@@ -600,7 +600,7 @@ settled() {
 # finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS. One that hangs is killed after two minutes.
 finish() {
 	[ $# -lt 2 ] || kill "-$2" "$1"
-	! is_ours "$1" || timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || ! is_ours "$1" || kill -KILL "$1"
+	! is_ours "$1" || timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || ! is_ours "$1" || kill -KILL "$1" || true
 	STATUS=0
 	wait "$1" || STATUS=$?
 }

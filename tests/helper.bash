@@ -87,7 +87,7 @@ is_ours() {
 stop() {
 	local pid
 	for pid; do
-		! is_ours "$pid" || kill "$pid"
+		! is_ours "$pid" || kill "$pid" 2>/dev/null || true # it may end just now
 		wait "$pid" 2>/dev/null || true
 	done
 }

@@ -28,7 +28,7 @@ play() {
 	start_judge --tls "$tls" "${JUDGE_ARGS[@]}"
 	SAID=$(LD_PRELOAD=$shim timeout 300 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
 	case " ${JUDGE_ARGS[*]} " in # these would go on like that
-	*' --never-read '* | *' --linger-open-ms '*) ! is_ours "$JUDGE_PID" || kill -USR1 "$JUDGE_PID" ;;
+	*' --never-read '* | *' --linger-open-ms '*) ! is_ours "$JUDGE_PID" || kill -USR1 "$JUDGE_PID" 2>/dev/null || true ;;
 	esac
 	judge_result >/dev/null
 	RESULT=$(tail -n 1 "$JUDGE_OUT")

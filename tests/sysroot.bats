@@ -55,13 +55,13 @@ becomes() {
 }
 
 @test "sysroot: a source package is unpacked, patched; with a path only what is below it" {
-	"$sysroot" source -q host "$PWD/all" hello
+	"$sysroot" source -q host "$PWD/all" sl
 	[ -d all/debian ]
-	[ -x all/configure ]
-	"$sysroot" source -q host "$PWD/part" hello src
-	[ -e part/src/hello.c ]
-	[ ! -e part/configure ]
-	run "$sysroot" source host "$PWD/part" hello src
+	grep -q "case 'e'" all/sl.c # of a patch of Debian's
+	"$sysroot" source -q host "$PWD/part" sl sl.c
+	[ -e part/sl.c ]
+	[ ! -e part/LICENSE ]
+	run "$sysroot" source host "$PWD/part" sl sl.c
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 }

@@ -23,7 +23,7 @@ teardown() {
 
 stop_capture() {
 	[ -n "$CAPTOR" ] || return 0
-	! is_ours "$CAPTOR" || "${AS[@]}" kill "$CAPTOR"
+	! is_ours "$CAPTOR" || "${AS[@]}" kill "$CAPTOR" 2>/dev/null || true
 	wait "$CAPTOR" || true
 	CAPTOR=
 }

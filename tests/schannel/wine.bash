@@ -71,7 +71,7 @@ is_wineserver() {
 # stop_wineserver SUITE: with all that runs by it, and what it leaves in /tmp.
 stop_wineserver() {
 	local name=${PREFIX:-$WINE/$1$APART}/wineserver
-	! is_wineserver "$WINESERVER" || kill -INT "$WINESERVER"
+	! is_wineserver "$WINESERVER" || kill -INT "$WINESERVER" || true
 	while is_wineserver "$WINESERVER"; do a_moment; done
 	[ ! -s "$name" ] || rm -rf "/tmp/$(cat "$name")" "$name"
 }
