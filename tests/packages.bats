@@ -57,7 +57,7 @@ else
 	quietly packager --purge closenotify
 fi
 files | diff /mnt/before -
-find $new -xdev -path "*closenotify*"'
+find /mnt/upper -path "*closenotify*"'
 
 # side_by_side ARCHITECTURE: its package and this machine's have the same files but for the library.
 side_by_side() {
