@@ -56,6 +56,12 @@ qemu() {
 	"$QEMU" "$@"
 }
 
+# Whether rt_sigprocmask looks at the mask before anything else, as in Linux: by that the library sees which pages can be read.
+# Debian 11's (5.2) does not, and Debian 12's (7.2) does.
+qemu_reads_masks() {
+	[ "$(qemu --version | sed -n 's/.* version \([0-9]*\).*/\1/p')" -ge 7 ]
+}
+
 make_alone() {
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$PROJECT" -j2 WERROR=-Werror "$@"
 }
@@ -249,6 +255,7 @@ calls() {
 
 @test "arm64: a handler is known by its frame" {
 	needs_port arm64 'arm64 packages, or qemu-user'
+	qemu_reads_masks || skip 'this qemu-user does not look at the mask of rt_sigprocmask first'
 	RUDE=$PORTS/qemu/rude
 	knows_handlers "$PORTS/arm64/libclosenotify.so" 20
 }
@@ -259,7 +266,7 @@ calls() {
 	built arm64-gcc
 	RUDE=$PORTS/qemu/rude
 	repaired "$PORTS/arm64-gcc/libclosenotify.so" client 1.3 free_then_close
-	knows_handlers "$PORTS/arm64-gcc/libclosenotify.so" 10
+	! qemu_reads_masks || knows_handlers "$PORTS/arm64-gcc/libclosenotify.so" 10
 }
 
 # --- an older libc ---
