@@ -72,9 +72,11 @@ side_by_side() {
 
 # Debian 11, 12 and 13; "make packages" adds other architectures.
 @test "installed, used and removed without a trace" {
-	local place architecture emulator tools
+	local place architecture emulator tools without=()
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	needs_mount
+	# Debian 11's reads no override that names its file in brackets, as later ones want it.
+	[[ $(lintian --print-version) != 2.104.* ]] || without=(--suppress-tags "sharedobject-in-library-directory-missing-soname,mismatched-override")
 	for place in ${PLACES:-bullseye bookworm trixie}; do
 		architecture=$(dpkg --print-architecture) emulator='' tools=()
 		case $place in
@@ -101,7 +103,7 @@ side_by_side() {
 			assert_output ''
 		fi
 		assert_equal "$(judge_result 1 | jq -r .verdict) $(judge_result 2 | jq -r .verdict)" 'truncated closed'
-		run lintian --allow-root --fail-on error,warning "$BUILD"/packages/closenotify_*_"$architecture".deb
+		run lintian --allow-root --fail-on error,warning "${without[@]}" "$BUILD"/packages/closenotify_*_"$architecture".deb
 		assert_success
 	done
 }
