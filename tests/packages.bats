@@ -10,7 +10,7 @@ setup_file() {
 	make_certs
 	make -s -C "$PROJECT" BUILD="$BUILD" deb
 	make -s -C "$PROJECT" BUILD="$BUILD" dist
-	command -v lintian rpmbuild >/dev/null || "$PROJECT/tests/needs" lintian=lintian rpmbuild=rpm
+	"$PROJECT/tests/needs" lintian=lintian rpmbuild=rpm
 }
 
 # In a mount namespace: a layer above the root, which is thrown away. At the end it prints each file that the package has left there.
