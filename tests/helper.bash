@@ -194,7 +194,7 @@ play() {
 		pid=$!
 		STARTED+=("$pid")
 		until read -r word PORT <"$out" && [ "$word" = listening ]; do
-			is_ours "$pid"
+			is_ours "$pid" || { echo "${program##*/} ends before it listens: $(<"$out")" && return 1; }
 			a_moment
 		done
 		on_port "$PORT"
