@@ -587,18 +587,20 @@ port_of() {
 }
 
 # settled NAME PID: waits until that server has closed the connection whose end the judge has heard, and has told of it in its log.
-# A signal that comes before can end it in between, and finds Apache's threads with what they have let go of.
+# A signal that comes before can end it in between, and finds Apache's threads with what they have let go of. Two minutes at most.
 settled() {
+	local end=$((SECONDS + 120))
 	if [[ $1 = apache || $1 = openssl_s_server_www ]]; then
-		while is_ours "$2" && tcp_of "$2" | grep -qv '^0A'; do a_moment; done
+		while ((SECONDS < end)) && is_ours "$2" && tcp_of "$2" | grep -qv '^0A'; do a_moment; done
 	fi
 	if [[ $WITH = with && ${CLOSENOTIFY_LOG-} = text ]]; then
-		while is_ours "$2" && ! grep -q ' action=' "$WORK/err"; do a_moment; done
+		while ((SECONDS < end)) && is_ours "$2" && ! grep -q ' action=' "$WORK/err"; do a_moment; done
 	fi
 }
 
 # finish PID [SIGNAL]: waits for its end, asked for by SIGNAL, and sets STATUS. One that hangs is killed after two minutes.
 finish() {
+	[ $# -lt 2 ] || is_ours "$1" || return # it was to live until now
 	[ $# -lt 2 ] || kill "-$2" "$1"
 	! is_ours "$1" || timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || ! is_ours "$1" || kill -KILL "$1" || true
 	STATUS=0

@@ -118,7 +118,11 @@ runs() {
 }
 
 @test "a command of README that fails is seen" {
-	run ! runs 1 < <(echo 'closenotify --no-such-option')
+	fails() { # in a subshell, which ends the judge that it started
+		trap stop_judges EXIT
+		runs "$@"
+	}
+	run ! fails 1 < <(echo 'closenotify --no-such-option')
 }
 
 @test "README's record has the keys that the log has" {
