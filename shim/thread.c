@@ -122,6 +122,16 @@ static bool readable(uintptr_t at)
 	return syscall(SYS_rt_sigprocmask, -1, at, &old, sizeof(old)) == 0 || errno != EFAULT;
 }
 
+/* qemu-user before 7 does not read it, and would say that all can be read: the last page of addresses too, which nobody has. */
+static bool can_ask(void)
+{
+	static _Atomic int known; /* 0 not yet, 1 yes, -1 no */
+
+	if (!atomic_load(&known))
+		atomic_store(&known, readable((uintptr_t)-PAGE) ? -1 : 1);
+	return atomic_load(&known) == 1;
+}
+
 /* A frame that is over, and lies in a buffer that nobody has written to, looks the same as one in use; but while a handler runs
  * its signal is blocked, and so is all that was before. */
 UNCHECKED bool is_frame(const uint64_t *mark, const struct masks *now)
@@ -137,6 +147,8 @@ handler_on_stack(const struct masks *now)
 	uintptr_t from = ((uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)15) + FRAME_MARK, at = from;
 	uintptr_t end = (uintptr_t)pthread_self();
 
+	if (!can_ask())
+		return true; /* for all that we know */
 	while (at - from < STACK_MOST) {
 		uintptr_t next = (at | (PAGE - 1)) + 1;
 
