@@ -602,7 +602,7 @@ settled() {
 finish() {
 	[ $# -lt 2 ] || is_ours "$1" || return # it was to live until now
 	[ $# -lt 2 ] || kill "-$2" "$1"
-	! is_ours "$1" || timeout 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || ! is_ours "$1" || kill -KILL "$1" || true
+	! is_ours "$1" || timeout -k 10 120 tail --pid="$1" -s 0.01 -f /dev/null 3>&- || ! is_ours "$1" || kill -KILL "$1" || true
 	STATUS=0
 	wait "$1" || STATUS=$?
 }
@@ -710,8 +710,7 @@ measure_peer() {
 	PORT=$(port_of "$server")
 	STATUS=0
 	(cd "$WORK" && "$1" 2>complaint) || STATUS=$?
-	kill "$server"
-	wait "$server" || true
+	stop "$server"
 }
 
 # measure_sessions ROW with|without: sets RESUMED and CLOSED, how many connections were.

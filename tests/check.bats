@@ -148,10 +148,12 @@ build_static_ssl() {
 
 @test "a process: whether the library is loaded, and its connections" {
 	local pid
+	mkfifo "$BATS_TEST_TMPDIR/silence"
+	exec 8<>"$BATS_TEST_TMPDIR/silence"
 	for library in '' "$SHIM"; do
 		start_judge --tls 1.3 --no-tickets --timeout-ms 60000
 		LD_PRELOAD=$library openssl s_client -quiet -connect "127.0.0.1:$JUDGE_PORT" \
-			< <(exec sleep 60) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+			<&8 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
 		until grep -q verify "$BATS_TEST_TMPDIR/out"; do is_ours "$pid"; a_moment; done
@@ -165,8 +167,9 @@ build_static_ssl() {
 			assert_failure 1
 			assert_line --partial 'the library is not loaded'
 		fi
-		kill "$pid"
+		stop "$pid"
 	done
+	exec 8>&-
 }
 
 @test "a process without a TLS library: not to be told yet where the library is loaded, else not covered" {

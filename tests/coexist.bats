@@ -23,7 +23,7 @@ play() {
 	[ -x "$program" ] || { echo "play: there is no program $program" && return 1; }
 	STATUS=0
 	start_judge --no-tickets
-	SAID=$(LD_PRELOAD=$preload timeout 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
+	SAID=$(LD_PRELOAD=$preload timeout -k 10 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
 	RESULT=$(judge_result)
 	echo "${program##*/} $*, $preload: status $STATUS $RESULT $SAID"
 	[ "$STATUS" -ne 99 ]

@@ -24,7 +24,7 @@ ends() {
 	shift 2
 	STATUS=0
 	start_judge "${JUDGE_ARGS[@]}"
-	SAID=$(env "${ENVIRONMENT[@]}" LD_PRELOAD="$preload" timeout 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
+	SAID=$(env "${ENVIRONMENT[@]}" LD_PRELOAD="$preload" timeout -k 10 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
 	RESULT=$(judge_result)
 	echo "${program##*/} $*, $preload: status $STATUS $RESULT $SAID"
 	[ "$STATUS" -ne 99 ]

@@ -54,9 +54,12 @@ server_calls() {
 	: >"$out"
 	trace "$1" 0 "$2" exits >"$out" 3>&- &
 	STARTED+=($!)
-	until read -r word port <"$out" && [ "$word" = listening ]; do a_moment; done
-	"$JUDGE" client --port "$port" --tls 1.3 --silent-end "${@:3}" >&2 || true
-	wait "${STARTED[-1]}" || true
+	until read -r word port <"$out" && [ "$word" = listening ]; do
+		is_ours "${STARTED[-1]}" || { echo "$2 ends before it listens" && return; }
+		a_moment
+	done
+	"$JUDGE" client --port "$port" --tls 1.3 --silent-end "${@:3}" >&2 || true # its verdict is its status
+	wait "${STARTED[-1]}" || echo "$2: status $?"
 	names
 }
 

@@ -22,7 +22,7 @@ ends() {
 	[ "$how" != deep ] || wrap+=(--deep)
 	[ "$how" = without ] || wrap+=(--)
 	start_judge --tls 1.3 --no-tickets --connections "$count" "${JUDGE_ARGS[@]}"
-	CLOSENOTIFY_LIBRARY=$SHIM timeout 60 "${wrap[@]}" "$RUDE/$program" "$JUDGE_PORT" 1.3 100 "$@" >"$BATS_TEST_TMPDIR/said" 2>&1 ||
+	CLOSENOTIFY_LIBRARY=$SHIM timeout -k 10 60 "${wrap[@]}" "$RUDE/$program" "$JUDGE_PORT" 1.3 100 "$@" >"$BATS_TEST_TMPDIR/said" 2>&1 ||
 		fail "$how $program: $(cat "$BATS_TEST_TMPDIR/said")"
 	judge_result >/dev/null
 	tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .bytes, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//'

@@ -54,7 +54,7 @@ setup_file() {
 built() {
 	local place=$BUILD/dotnet/$DOTNET.$1
 	PARTY=$place/out/party
-	[ "$PARTY" -nt "$PROJECT/tests/dotnet/party.cs" ] || timeout 600 dotnet build --nologo -v quiet -c Release -p:Framework="$1" \
+	[ "$PARTY" -nt "$PROJECT/tests/dotnet/party.cs" ] || timeout -k 10 600 dotnet build --nologo -v quiet -c Release -p:Framework="$1" \
 		"${@:2}" -o "$place/out" --artifacts-path "$place/obj" "$PROJECT/tests/dotnet/party.csproj" </dev/null >&2
 }
 

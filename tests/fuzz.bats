@@ -20,7 +20,7 @@ setup() {
 # fuzz TARGET RUNS [PROGRAM]: from the corpus on.
 fuzz() {
 	mkdir -p found
-	run timeout 300 "${3:-$BUILD/fuzz/$1}" -seed=1 -runs="$2" -timeout=20 -max_len=2048 found "$PROJECT/tests/fuzz/corpus/$1"
+	run timeout -k 10 300 "${3:-$BUILD/fuzz/$1}" -seed=1 -runs="$2" -timeout=20 -max_len=2048 found "$PROJECT/tests/fuzz/corpus/$1"
 }
 
 # unbroken TARGET RUNS: the corpus, every case by itself; then onward from there.

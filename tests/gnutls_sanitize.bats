@@ -61,7 +61,7 @@ as_plain() {
 	JUDGE_ARGS=(--silent-end --timeout-ms 60000)
 	for name in deinit_then_close close_then_deinit own_push bye_then_close bye_gave_up half_written_record; do
 		start_judge --tls 1.3 --no-tickets "${JUDGE_ARGS[@]}"
-		LD_PRELOAD=$SHIM run timeout 120 valgrind -q --error-exitcode=66 \
+		LD_PRELOAD=$SHIM run timeout -k 10 120 valgrind -q --error-exitcode=66 \
 			"$BUILD/tests/gnutls/$name" "$JUDGE_PORT" 1.3
 		assert_success
 		assert_equal "$(verdict_of "$(judge_result)")" closed

@@ -41,7 +41,7 @@ setup() {
 play_in() {
 	STATUS=0
 	start_judge --tls "$3" --no-tickets "${JUDGE_ARGS[@]}"
-	SAID=$(timeout 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$2" "$1" -- \
+	SAID=$(timeout -k 10 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$2" "$1" -- \
 		"$BUILD/smoke/gnutls/$1/$4" "$JUDGE_PORT" "$3" 2>&1) || STATUS=$?
 	RESULT=$(judge_result)
 	echo "$1: $4, TLS $3, ${2:-without}: status $STATUS $RESULT $SAID"

@@ -394,9 +394,10 @@ waits_and_says() {
 			"$RUDE/half_record_stalls" 0 "$tls" >"$out" 3>&- &
 			STARTED+=($!)
 			until read -r word port <"$out" && [ "$word" = listening ]; do
+				is_ours $!
 				a_moment
 			done
-			CLOSENOTIFY_WAIT_MS=100 LD_PRELOAD=$SHIM run timeout 60 "$RUDE/$program" "$port" "$tls"
+			CLOSENOTIFY_WAIT_MS=100 LD_PRELOAD=$SHIM run timeout -k 10 60 "$RUDE/$program" "$port" "$tls"
 			assert_output 'SSL_shutdown(r.ssl) = 0 errno 0 queue 0'
 			assert_success
 		done

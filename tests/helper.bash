@@ -70,8 +70,10 @@ a_moment() {
 
 # parent_of PID: sets PARENT. False if there is no such process.
 parent_of() {
-	{ read -r PARENT <"/proc/$1/stat"; } 2>/dev/null || return 1
-	PARENT=${PARENT##*) ? } # its name may have blanks; then comes the state
+	PARENT=
+	{ read -rd '' PARENT <"/proc/$1/stat"; } 2>/dev/null || true # to its end
+	[ "$PARENT" ] || return 1
+	PARENT=${PARENT##*) ? } # its name may have blanks and newlines; then comes the state
 	PARENT=${PARENT%% *}
 }
 
@@ -87,11 +89,16 @@ is_ours() {
 	done
 }
 
-# stop PID...: ends those of them that still live, and waits for that.
+# stop PID...: ends those of them that still live, and waits for that. One that lives a minute later gets SIGKILL.
 stop() {
-	local pid
+	local pid end
 	for pid; do
 		! is_ours "$pid" || kill "$pid" 2>/dev/null || true # it may end just now
+		end=$((SECONDS + 60))
+		while is_ours "$pid" && read -rd '' _ <"/proc/$pid/cmdline"; do # a zombie has none
+			((SECONDS < end)) || kill -KILL "$pid" || true
+			a_moment
+		done 2>/dev/null
 		wait "$pid" 2>/dev/null || true
 	done
 }
@@ -183,14 +190,14 @@ play() {
 		start_judge "${args[@]}"
 		PORT=$JUDGE_PORT
 		on_port "$PORT"
-		SAID=$(LD_PRELOAD=$library timeout 60 "$program" "$PORT" "$tls" "$@" 2>&1) || STATUS=$?
+		SAID=$(LD_PRELOAD=$library timeout -k 10 60 "$program" "$PORT" "$tls" "$@" 2>&1) || STATUS=$?
 		judge_result 1 >/dev/null
 		RESULT=$(tail -n 1 "$JUDGE_OUT")
 	else
 		unset JUDGE_PID # that of another run
 		out=$BATS_TEST_TMPDIR/out.$BASHPID.$((++JUDGES))
 		: >"$out"
-		LD_PRELOAD=$library timeout 60 "$program" 0 "$tls" "$@" >"$out" 2>&1 3>&- &
+		LD_PRELOAD=$library timeout -k 10 60 "$program" 0 "$tls" "$@" >"$out" 2>&1 3>&- &
 		pid=$!
 		STARTED+=("$pid")
 		until read -r word PORT <"$out" && [ "$word" = listening ]; do

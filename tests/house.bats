@@ -58,7 +58,7 @@ calls() {
 	cd "$PROJECT"
 	while IFS= read -r command; do
 		count=$((count + 1))
-		run timeout 60 "$command" --help </dev/null
+		run timeout -k 10 60 "$command" --help </dev/null
 		[ "$status" -eq 0 ] && [ -n "$output" ] || fail "$command --help: status $status, $output"
 		status=0
 		timeout 60 "$command" --no-such-option >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?

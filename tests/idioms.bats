@@ -56,7 +56,7 @@ in_release() {
 	local suite=$1 library=$2
 	shift 2
 	STATUS=0
-	SAID=$(timeout 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" "$suite" -- "$@" 2>&1) || STATUS=$?
+	SAID=$(timeout -k 10 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" "$suite" -- "$@" 2>&1) || STATUS=$?
 	RESULT=$(judge_result)
 	echo "$suite: $*, ${library:-without}: status $STATUS $RESULT $SAID"
 }
@@ -270,7 +270,7 @@ in_release() {
 retries() {
 	local out=$BATS_TEST_TMPDIR/out.$1.$3.${#2} pid word='' port
 	: >"$out"
-	OPENSSL_CONF=$BATS_TEST_TMPDIR/server.cnf CLOSENOTIFY_LOG=json LD_PRELOAD=$2 timeout 60 "$RUDE/transport" 0 1.3 20000 "$1" send \
+	OPENSSL_CONF=$BATS_TEST_TMPDIR/server.cnf CLOSENOTIFY_LOG=json LD_PRELOAD=$2 timeout -k 10 60 "$RUDE/transport" 0 1.3 20000 "$1" send \
 		0 "$3" >"$out" 2>&1 3>&- &
 	pid=$!
 	STARTED+=("$pid")

@@ -417,7 +417,7 @@ broken_pipe() {
 	mkfifo "$BATS_TEST_TMPDIR/pipe"
 	exec 5<>"$BATS_TEST_TMPDIR/pipe"
 	dd if=/dev/zero of="$BATS_TEST_TMPDIR/pipe" bs=4096 oflag=nonblock count=100000 2>/dev/null || true
-	CLOSENOTIFY_LOG=json LD_PRELOAD="$SHIM" timeout 20 "$CLIENT" "$JUDGE_PORT" 1.2 5 FC >"$OUT" 2>&5 5>&- || status=$?
+	CLOSENOTIFY_LOG=json LD_PRELOAD="$SHIM" timeout -k 10 20 "$CLIENT" "$JUDGE_PORT" 1.2 5 FC >"$OUT" 2>&5 5>&- || status=$?
 	exec 5>&-
 	assert_equal "$status" 0
 	closed

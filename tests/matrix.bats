@@ -60,7 +60,7 @@ parts() {
 	for tls in 1.2 1.3; do
 		for library in '' "$SHIM"; do
 			start_judge --tls "$tls" --connections 2 --no-tickets --silent-end
-			said=$("${@:4}" env LD_PRELOAD="$library" timeout 60 "$BUILD/tests/fork_matrix" "$JUDGE_PORT" "$tls" <<<"$1")
+			said=$("${@:4}" env LD_PRELOAD="$library" timeout -k 10 60 "$BUILD/tests/fork_matrix" "$JUDGE_PORT" "$tls" <<<"$1")
 			heard=$(judge_result 2 | jq -r '[.bytes, .verdict, .close_notify] | join(" ")')
 			if [ -z "$library" ]; then
 				without=$said

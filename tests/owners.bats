@@ -219,8 +219,11 @@ speakers() {
 # each_spoken_by_one COUNT: on each of at least so many accepted connections one process spoke or half-closed, never
 # the one that listens. The server has ended.
 each_spoken_by_one() {
-	local speakers
-	until grep -qE "^$SERVER +exit_group" "$WORK/trace"; do a_moment; done
+	local speakers end=$((SECONDS + 120))
+	until grep -qE "^$SERVER +exit_group" "$WORK/trace"; do
+		((SECONDS < end))
+		a_moment
+	done
 	speakers=$(speakers "$WORK/trace")
 	assert [ "$(wc -l <<<"$speakers")" -ge "$1" ]
 	assert_equal "$(cut -d' ' -f1 <<<"$speakers" | uniq -d)" ''
@@ -353,6 +356,7 @@ whole_answers() {
 			wait_for 'resuming normal operations' "$WORK/err" 2
 			judge_all "${get[@]}"
 			assert_equal "$(whole_answers)" '8 closed 1 true'
+			is_ours "$client"
 			: >"$WORK/go"
 			wait "$client"
 			assert_equal "$WITH: $(cat "$WORK/half")" "$WITH: $(printf '%s\n' "$whole" half "$whole closed")"
@@ -463,7 +467,7 @@ monitored() {
 			[ -z "$shim" ] || expected=$3
 			start_judge --tls "$tls" --no-tickets
 			STATUS=0
-			SAID=$(LD_PRELOAD=$shim timeout 60 "$BUILD/tests/rude/$1" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
+			SAID=$(LD_PRELOAD=$shim timeout -k 10 60 "$BUILD/tests/rude/$1" "$JUDGE_PORT" "$tls" 2>&1) || STATUS=$?
 			echo "$1, TLS $tls, ${shim:-without}: $(judge_result)"
 			assert_equal "$STATUS $SAID" '0 close(r.fd) = 0 errno 0 queue 0'
 			assert_equal "$(ends_of <(judge_result))" "1 $expected $whole"

@@ -27,7 +27,7 @@ quic() {
 	for name; do
 		env+=(--env "$name")
 	done
-	all=$(timeout 60 "$PROJECT/tests/sysroot" run "${env[@]}" trixie -- "$BUILD/quic/quic" 1 1.3 10000 "$end" 2>&1)
+	all=$(timeout -k 10 60 "$PROJECT/tests/sysroot" run "${env[@]}" trixie -- "$BUILD/quic/quic" 1 1.3 10000 "$end" 2>&1)
 	SAID=$(grep -v '^{' <<<"$all")
 	RECORDS=$(grep '^{' <<<"$all" | jq -r '[.role, .tls, .verdict, .reason] | join(" ")') || :
 	echo "$end: $SAID / $RECORDS"

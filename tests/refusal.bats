@@ -190,7 +190,7 @@ never_closed() {
 			is_ours $!
 			a_moment
 		done
-		LD_PRELOAD=$library timeout 60 "$RUDE/half_written_fragments" "$port" 1.1
+		LD_PRELOAD=$library timeout -k 10 60 "$RUDE/half_written_fragments" "$port" 1.1
 		wait $!
 		grep -aq 'ERROR$' "$out" # after close_notify it would be DONE
 		assert_equal "$(tr -cd '\0' <"$out" | wc -c)" 0
@@ -450,7 +450,7 @@ verdicts() {
 @test "dtls: datagrams are left alone" {
 	local library
 	for library in '' "$SHIM"; do
-		LD_PRELOAD=$library run timeout 60 "$RUDE/dtls" 1 1.2
+		LD_PRELOAD=$library run timeout -k 10 60 "$RUDE/dtls" 1 1.2
 		assert_success
 		assert_output --partial 'the other end heard -1 bytes'
 	done

@@ -606,9 +606,10 @@ hostile() {
 	"$GENERATE" sample 100 >"$LOG"
 	mkfifo "$fifo" "$BATS_TEST_TMPDIR/said"
 	timeout 60 "$REPORT" --json "$fifo" 2>"$BATS_TEST_TMPDIR/said" >"$BATS_TEST_TMPDIR/by_fifo" 3>&- &
+	STARTED+=($!)
 	read -r said <"$BATS_TEST_TMPDIR/said"
 	assert_equal "$said" "closenotify-report: $fifo is a FIFO: waits until somebody writes to it"
-	cat "$LOG" >"$fifo"
+	timeout 60 tee "$fifo" <"$LOG" >/dev/null # whose open() waits for a reader
 	wait "$!" || [ $? -eq 1 ]
 	report 1 --json "$LOG"
 	assert_equal "$(cat "$BATS_TEST_TMPDIR/by_fifo")" "$output"
@@ -620,7 +621,7 @@ hostile() {
 
 @test "a terminal is read until Ctrl-D, which is said" {
 	"$GENERATE" sample 1 >"$LOG"
-	run timeout 60 python3 - "$REPORT" "$LOG" <<-'END'
+	run timeout -k 10 60 python3 - "$REPORT" "$LOG" <<-'END'
 		import os, pty, sys
 		child, terminal = pty.fork()
 		if not child:

@@ -169,7 +169,7 @@ threads() {
 memcheck() {
 	STATUS=0
 	start_judge --timeout-ms 60000 --no-tickets
-	LD_PRELOAD=$1 timeout 60 valgrind -q --error-exitcode=66 --suppressions="$BATS_TEST_TMPDIR/suppressions" \
+	LD_PRELOAD=$1 timeout -k 10 60 valgrind -q --error-exitcode=66 --suppressions="$BATS_TEST_TMPDIR/suppressions" \
 		"$BUILD/tests/rude/$2" "$JUDGE_PORT" 1.3 >"$BATS_TEST_TMPDIR/valgrind" 2>&1 || STATUS=$?
 	echo "$2, ${1:-without}:" && cat "$BATS_TEST_TMPDIR/valgrind"
 	RESULT=$(judge_result)

@@ -7,7 +7,7 @@ load helper
 
 # scale SHIM ARGS...: sets SAID.
 scale() {
-	SAID=$(LD_PRELOAD=$1 timeout 300 "$BUILD/tests/threads/scale" "${@:2}" 3>&-)
+	SAID=$(LD_PRELOAD=$1 timeout -k 10 300 "$BUILD/tests/threads/scale" "${@:2}" 3>&-)
 	echo "$SAID"
 }
 

@@ -19,7 +19,7 @@ play() {
 	shift 3
 	STATUS=0
 	start_judge --no-tickets --connections "$count" --timeout-ms 60000
-	SAID=$(LD_PRELOAD=$shim timeout 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
+	SAID=$(LD_PRELOAD=$shim timeout -k 10 60 "$program" "$JUDGE_PORT" 1.3 "$@" 2>&1) || STATUS=$?
 	judge_result >/dev/null
 	ENDS=$(tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//')
 	echo "${program##*/} $*, ${shim:-without}: status $STATUS, $ENDS, $SAID"

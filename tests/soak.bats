@@ -13,7 +13,7 @@ setup_file() {
 
 # storm BUILD [OPTION...]
 storm() {
-	run env CN_BUILD="$1" timeout 120 "$PROJECT/tests/storm/run" --runs 10 --programs "$(IFS=, && echo "${PROGRAMS[*]}")" "${@:2}" 60 1
+	run env CN_BUILD="$1" timeout -k 10 120 "$PROJECT/tests/storm/run" --runs 10 --programs "$(IFS=, && echo "${PROGRAMS[*]}")" "${@:2}" 60 1
 }
 
 # finds WHY FILE SED [FILE SED]...: it breaks a library without that.

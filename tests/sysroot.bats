@@ -80,8 +80,9 @@ becomes() {
 }
 
 @test "sysroot: the background job is the program itself, without a wrapper" {
-	"$sysroot" run host sleep 30 3>&- &
+	"$sysroot" run host sleep 600 3>&- &
 	pid=$!
+	STARTED+=("$pid")
 	becomes $pid sleep
 	[ -z "$(cat /proc/$pid/task/$pid/children)" ]
 	kill -KILL $pid
@@ -95,6 +96,7 @@ becomes() {
 	# shellcheck disable=SC2016
 	"$sysroot" run host bash -c 'trap "echo caught; exit 7" USR1; echo $$ >ready; read -r word <go' >out 3>&- &
 	pid=$!
+	STARTED+=("$pid")
 	until [ -s ready ]; do is_ours $pid; a_moment; done
 	[ "$(cat ready)" = "$pid" ]
 	kill -USR1 $pid
@@ -132,8 +134,9 @@ becomes() {
 
 @test "sysroot: /tmp is shared, /sys is read-only, and nothing is mounted on the machine" {
 	before=$(cat /proc/self/mountinfo)
-	"$sysroot" run host sleep 30 3>&- &
+	"$sysroot" run host sleep 600 3>&- &
 	pid=$!
+	STARTED+=("$pid")
 	becomes $pid sleep
 	[ "$(cat /proc/self/mountinfo)" = "$before" ]
 	kill $pid

@@ -22,7 +22,7 @@ play() {
 	shift 3
 	STATUS=0
 	start_judge --tls "$tls" "${JUDGE_ARGS[@]}"
-	SAID=$(LD_PRELOAD=$shim timeout 120 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
+	SAID=$(LD_PRELOAD=$shim timeout -k 10 120 "$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
 	judge_result >/dev/null
 	ENDS=$(tail -n +2 "$JUDGE_OUT" | jq -r '[.verdict, .close_notify] | join(" ")' | sort | uniq -c | sed 's/^ *//')
 	echo "${program##*/} $*, TLS $tls, judge ${JUDGE_ARGS[*]}, ${shim:-without}: status $STATUS, $ENDS, $SAID"
@@ -95,17 +95,17 @@ sees_the_same() {
 # while the program lives on.
 ends_in_time() {
 	local shim feed=$BATS_TEST_TMPDIR/feed
-	[ -p "$feed" ] || mkfifo "$feed"
+	mkfifo "$feed"
+	exec 8<>"$feed" # it has no other end
 	for shim in '' "$SHIM"; do
-		start_judge --no-tickets --timeout-ms 5000 --connections "${3:-1}"
-		sleep 30 >"$feed" 3>&- & # it has no other end; killed below
-		STARTED+=($!)
+		start_judge --no-tickets --timeout-ms 60000 --connections "${3:-1}"
 		LD_PRELOAD=$shim "$THREADS/abandoned_call" "$JUDGE_PORT" 1.3 10000 "$1" <"$feed" >/dev/null 3>&- &
 		STARTED+=($!)
 		judge_result >/dev/null
 		run jq -sr '[.[].verdict] | unique | join(" ")' <(tail -n +2 "$JUDGE_OUT")
 		[ -n "$shim" ] || assert_output truncated
 	done
+	exec 8>&-
 	assert_output "$2"
 }
 
@@ -172,8 +172,8 @@ cancelled() {
 	local library
 	for library in '' "$SHIM"; do
 		start_judge --tls 1.3 --connections 2 --no-tickets --never-read --rcvbuf 4096 --timeout-ms 60000
-		LD_PRELOAD=$library run timeout 60 "$THREADS/cancelled" "$JUDGE_PORT" 1.3 20000 waiting
-		kill "$JUDGE_PID"
+		LD_PRELOAD=$library run timeout -k 10 60 "$THREADS/cancelled" "$JUDGE_PORT" 1.3 20000 waiting
+		stop "$JUDGE_PID"
 		assert_success
 		assert_output "$(printf 'waits no longer\n%.0s' 1 2)"
 	done

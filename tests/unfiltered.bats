@@ -72,7 +72,7 @@ ends() {
 	[ ! "$LOG" ] || rm -f "$LOG"
 	start_judge --tls 1.3 --timeout-ms 60000 --rcvbuf 4096 "${@:3}"
 	STATUS=0
-	CLOSENOTIFY_LOG=${LOG:+json:}${LOG:-off} timeout 60 strace -qq -o "$BATS_TEST_TMPDIR/trace" -e signal=none -E LIBRARY="$SHIM" "$BUILD/tests/confine" \
+	CLOSENOTIFY_LOG=${LOG:+json:}${LOG:-off} timeout -k 10 60 strace -qq -o "$BATS_TEST_TMPDIR/trace" -e signal=none -E LIBRARY="$SHIM" "$BUILD/tests/confine" \
 		no_capability "$PARTS" "$JUDGE_PORT" 1.3 60000 "$1" "$2" </dev/null || STATUS=$?
 	[[ " $* " != *\ --never-read* ]] || stop "$JUDGE_PID" # it may have been reset
 	# The background starts at the first end that needs it, some 100 microseconds, and depends on no peer (1073741824: STARTING).
@@ -132,7 +132,7 @@ ends() {
 @test "no memory for what is handed to the background: it ends all the same" {
 	local confine=$BUILD/tests/confine
 	start_judge --tls 1.3 --timeout-ms 60000 --rcvbuf 4096 --never-read
-	CLOSENOTIFY_LOG=json:$LOG timeout 60 "$confine" no_recvmsg env LIBRARY="$SHIM" \
+	CLOSENOTIFY_LOG=json:$LOG timeout -k 10 60 "$confine" no_recvmsg env LIBRARY="$SHIM" \
 		"$confine" no_capability "$PARTS" "$JUDGE_PORT" 1.3 60000 close alone
 	stop "$JUDGE_PID" # it may have been reset
 	assert_equal "$(told)" background # what it was handed is lost
@@ -169,15 +169,15 @@ names() {
 	needs_filter
 	JUDGE_ARGS=(--tls 1.3 --timeout-ms 60000 --never-read --rcvbuf 4096)
 	start_judge "${JUDGE_ARGS[@]}" --connections 2
-	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout 60 "$PARTS" "$JUDGE_PORT" 1.3 60000 drops+close+second+swap+regains exits
-	kill "$JUDGE_PID"
+	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout -k 10 60 "$PARTS" "$JUDGE_PORT" 1.3 60000 drops+close+second+swap+regains exits
+	stop "$JUDGE_PID"
 	assert_regex "$(told)" '^(background|kernel) kernel$'
 	rm "$LOG"
 	order+=+regains
 	for ((i = 0; i < 65; i++)); do order+=+second+swap+close; done
 	start_judge "${JUDGE_ARGS[@]}" --connections 66
-	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout 60 "$PARTS" "$JUDGE_PORT" 1.3 60000 "$order" exits
-	kill "$JUDGE_PID"
+	CLOSENOTIFY_LOG=json:$LOG LD_PRELOAD=$SHIM timeout -k 10 60 "$PARTS" "$JUDGE_PORT" 1.3 60000 "$order" exits
+	stop "$JUDGE_PID"
 	told | tr ' ' '\n' | uniq -c >"$BATS_TEST_TMPDIR/told"
 	# An older kernel refuses nobody.
 	assert_regex "$(xargs <"$BATS_TEST_TMPDIR/told")" '^(65 background 1 kernel|66 kernel)$'

@@ -183,8 +183,7 @@ ten() {
 	WITH=$4
 	start "$1"
 	finish $!
-	kill "$server"
-	wait "$server" || true
+	stop "$server"
 	WHOLE=0
 	for file in "$WORK"/site/upload/*; do
 		[ "$(hash_of "$file")" != "$(hash_of "$WORK/bytes")" ] || WHOLE=$((WHOLE + 1))
@@ -295,7 +294,7 @@ refusals() {
 		echo "$1, server $2: ${output##*$'\n'}"
 		[[ $output != *'HTTP 413'* ]] || HEARD=$((HEARD + 1))
 	done
-	kill "$server"
+	stop "$server"
 }
 
 @test "python3: http.server's refusal of a POST reaches a client that is still sending" {

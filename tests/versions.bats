@@ -55,7 +55,7 @@ play_in() {
 	shift 4
 	STATUS=0
 	start_judge --tls "$tls" --no-tickets "${JUDGE_ARGS[@]}"
-	SAID=$(timeout 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" "$suite" -- \
+	SAID=$(timeout -k 10 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" "$suite" -- \
 		"$program" "$JUDGE_PORT" "$tls" "$@" 2>&1) || STATUS=$?
 	RESULT=$(judge_result)
 	echo "$suite: ${program##*/} $*, TLS $tls, ${library:-without}: status $STATUS $RESULT $SAID"
@@ -175,7 +175,7 @@ resets_no_more_in() {
 	export PKI
 	for end in free shutdown stream unconnected; do
 		for library in '' "$SHIM"; do
-			run timeout 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" trixie -- \
+			run timeout -k 10 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$library" trixie -- \
 				"$BUILD/smoke/trixie/quic" 1 1.3 10000 "$end"
 			assert_success
 			[ -n "$library" ] || without=$output
@@ -187,7 +187,7 @@ resets_no_more_in() {
 		esac
 		assert_output "$without"
 	done
-	CLOSENOTIFY_LOG=json run timeout 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$SHIM" trixie -- \
+	CLOSENOTIFY_LOG=json run timeout -k 10 60 "$PROJECT/tests/sysroot" run --env LD_PRELOAD="$SHIM" trixie -- \
 		"$BUILD/smoke/trixie/quic" 1 1.3 10000 free
 	assert_success
 	assert_equal "$(grep '^{' <<<"$output" | jq -r '[.action, .reason] | join(" ")' | uniq)" 'none unsupported'

@@ -48,6 +48,7 @@ capture() {
 # Waits until all that went before has been written: the capture keeps the order, and this comes last.
 end_capture() {
 	until grep -qaF "end of $CAPTURE" "$CAPTURE"; do
+		is_ours "$CAPTOR" || { cat "$CAPTURE.err" >&2 && return 1; }
 		echo "end of $CAPTURE" >/dev/udp/127.0.0.1/9 # again, should the kernel have had no room for it
 		a_moment
 	done

@@ -666,13 +666,13 @@ checkout() { # DIRECTORY: a tree as after `make`
 	printf '#!\n' >bare
 	printf '#!/nonexistent\n' >lost
 	chmod +x loop bare lost
-	run ! timeout 10 "$wrapper" ./loop
+	run ! timeout -k 10 10 "$wrapper" ./loop
 	[[ $output != *warning:* ]]
 	[ "$status" -ne 124 ]
-	run timeout 10 "$wrapper" ./bare
+	run timeout -k 10 10 "$wrapper" ./bare
 	[[ $output != *warning:* ]]
 	[ "$status" -ne 124 ]
-	run -127 timeout 10 "$wrapper" ./lost
+	run -127 timeout -k 10 10 "$wrapper" ./lost
 	[[ $output != *warning:* ]]
 }
 

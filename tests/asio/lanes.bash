@@ -58,7 +58,7 @@ lane() {
 	out=$(mktemp "$BATS_TEST_TMPDIR/out.XXXXXX")
 	STATUS=0
 	# shellcheck disable=SC2086 # steps are words
-	LD_PRELOAD=${server[0]} timeout 60 "$program" 0 "$tls" ${server[1]} >"$out" 2>&1 3>&- &
+	LD_PRELOAD=${server[0]} timeout -k 10 60 "$program" 0 "$tls" ${server[1]} >"$out" 2>&1 3>&- &
 	pid=$!
 	STARTED+=("$pid")
 	until read -r word port <"$out" && [ "$word" = listening ]; do
@@ -66,7 +66,7 @@ lane() {
 		a_moment
 	done
 	# shellcheck disable=SC2086
-	said=$(LD_PRELOAD=${client[0]} timeout 60 "$program" "$port" "$tls" ${client[1]} 2>&1) || STATUS=$?
+	said=$(LD_PRELOAD=${client[0]} timeout -k 10 60 "$program" "$port" "$tls" ${client[1]} 2>&1) || STATUS=$?
 	wait "$pid" || STATUS=$((STATUS + $?))
 	unset 'STARTED[-1]'
 	said+=$'\n'$(<"$out")

@@ -58,7 +58,7 @@ start_wineserver() {
 	HOME=$WINE WINEPREFIX=$prefix "$PROJECT/tests/sysroot" run "$1" -- /usr/lib/wine/wineserver64 -f -p >/dev/null 2>&1 3>&- &
 	WINESERVER=$!
 	until compgen -G "/tmp/$(cat "$prefix/wineserver" 2>/dev/null)/server-*/socket" >/dev/null; do
-		kill -0 "$WINESERVER"
+		is_ours "$WINESERVER"
 		a_moment
 	done
 }

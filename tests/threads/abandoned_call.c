@@ -8,7 +8,6 @@
 #include "thread_in_read.h"
 
 #include <setjmp.h>
-#include <sys/time.h>
 
 static struct rude r;
 static sigjmp_buf out;
@@ -26,15 +25,23 @@ static void jump(int signal)
 	siglongjmp(out, signal);
 }
 
+static void *interrupt(void *thread)
+{
+	wait_until_inside(SYS_read, r.fd);
+	pthread_kill(*(pthread_t *)thread, SIGALRM);
+	return NULL;
+}
+
 static void time_out(void)
 {
-	struct itimerval soon = {.it_value.tv_usec = 50000};
+	pthread_t self = pthread_self(), other;
 
 	signal(SIGALRM, jump);
-	if (sigsetjmp(out, 1) == 0) {
-		setitimer(ITIMER_REAL, &soon, NULL);
+	if (pthread_create(&other, NULL, interrupt, &self))
+		rude_fail("pthread_create");
+	if (sigsetjmp(out, 1) == 0)
 		read_on(r.ssl);
-	}
+	pthread_join(other, NULL);
 }
 
 int main(int argc, char **argv)
@@ -59,6 +66,6 @@ int main(int argc, char **argv)
 	}
 	/* Until the peer, which has a time limit, has seen the end: standard input is a pipe that it holds. */
 	end = (struct pollfd){.fd = 0, .events = POLLIN};
-	poll(&end, 1, 20000);
+	poll(&end, 1, 600000);
 	rude_vanish();
 }
