@@ -478,9 +478,10 @@ filters() {
 	for program in close_only shutdown_rdwr_then_close; do # what was refused is tried again
 		assert_regex "$program $(filters "$RUDE/$program" 20000)" "^$program [1${ALONE:+-4}]\$"
 	done
-	for program in handed_over linger_zero quiet_close; do
+	for program in handed_over quiet_close; do
 		assert_equal "$program $(filters "$RUDE/$program" 20000)" "$program 0"
 	done
+	assert_equal "$(filters "$THREADS/parts_with_bytes" 20000 abort+free+close exits)" 0
 	JUDGE_ARGS=(--no-tickets --silent-end)
 	assert_equal "$(filters "$THREADS/flushed_ends" 1000 1 free_close)" 0
 }
