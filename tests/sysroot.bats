@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The private roots that the other tests take their real programs from.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 bats_require_minimum_version 1.5.0
 
