@@ -33,7 +33,10 @@ alone() {
 
 # What the background tells later, where the kernel grants no filter, is linger.bats's matter.
 only_ends() {
-	[ ! -f "$LOG" ] || sed -i '/"event":"after"/d; / kept open after the program.s close /d' "$LOG"
+	local file
+	for file in "$LOG" "$ERR" "$OUT"; do
+		[ ! -f "$file" ] || sed -i '/"event":"after"/d; / kept open after the program.s close /d' "$file"
+	done
 }
 
 # client LOG-FLAG [OPTION...] DEEDS: runs it with the shim; TLS 1.2 or $VERSION; the status is its own.
