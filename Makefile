@@ -7,16 +7,23 @@ NAMED   ?= $(LIBDIR)
 MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
 
+# make, LD_PRELOAD and PATH have meanings of their own for these, and no way to quote them.
+ODD := $(shell printf %s '$(subst ','\'',$(CURDIR)$(BUILD))' | LC_ALL=C tr -d 'A-Za-z0-9/._+~@,=%\043\200-\377-')
+$(if $(ODD),$(error closenotify: the path '$(CURDIR)' has '$(ODD)' in it; letters, digits and /._+~@,=%- are accepted))
+
 CC      ?= cc
 CC32    ?= $(CC) -m32
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wconversion
 # Empty here, so that a newer compiler's warning stops nobody. make test sets -Werror; make lint takes each warning for an error too.
 WERROR  ?=
 CFLAGS  ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -DCN_VERSION='"$(VERSION)"'
+override CPPFLAGS += -D_GNU_SOURCE -DCN_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) $(CPPFLAGS) $(CFLAGS)
 
-BUILD_NEEDS := cc=gcc /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
+# The suite, which knows build/ by itself.
+RUN = $(if $(filter-out build,$(BUILD)),CN_BUILD=$(abspath $(BUILD))) tests/run
+
+BUILD_NEEDS := $(firstword $(CC))=$(if $(filter cc,$(firstword $(CC))),gcc,$(firstword $(CC))) /usr/include/stdio.h=libc6-dev /usr/include/linux/tcp.h=linux-libc-dev
 
 SHIM    := $(filter-out shim/deep.c shim/patch.c shim/decode.c,$(wildcard shim/*.c))
 HEADERS := $(wildcard shim/*.h) shim/hooks.def
@@ -133,7 +140,7 @@ deb: needs-build ## a package for Debian 11 and later, in build/packages; ARCH=i
 packages: needs-test ## all of these, for i386 and arm64 as well, installed, used and removed in roots of Debian 11, 12 and 13 (3 minutes)
 	@tests/needs dh=debhelper dpkg-buildpackage=dpkg-dev lintian=lintian rpmbuild=rpm qemu-aarch64-static=qemu-user-static $(DEB_NEEDS_i386) $(DEB_NEEDS_arm64)
 	@$(MAKE) --no-print-directory all test-programs
-	@PLACES='bullseye bookworm trixie bookworm:i386 bookworm:arm64' tests/run tests/packages.bats
+	@PLACES='bullseye bookworm trixie bookworm:i386 bookworm:arm64' $(RUN) tests/packages.bats
 
 rpm: needs-build ## an RPM, in build/packages
 	@tests/needs rpmbuild=rpm
@@ -237,15 +244,15 @@ needs-wine: needs-test
 
 test: needs-wine ## build and run the whole suite
 	@umask 022; $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j "$$(nproc)") WERROR=-Werror all test-programs
-	@tests/run
+	@$(RUN)
 
 matrix: needs-test ## all 7,244 cases of the fork matrix, of which make test plays a sample
 	@$(MAKE) --no-print-directory all test-programs
-	@MATRIX=all tests/run tests/matrix.bats
+	@MATRIX=all $(RUN) tests/matrix.bats
 
 schannel: needs-wine ## SChannel: all of it, under Wine 8 and 10 (two minutes, 1 GB)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/judge
-	@tests/run tests/schannel.bats tests/schannel/whole.bats
+	@$(RUN) tests/schannel.bats tests/schannel/whole.bats
 
 releases: ## demo and suite in bare systems of Debian 11, 12, 13, as root with all rights and as in an ordinary container
 	@CN_BUILD=$(abspath $(BUILD)) tests/releases
@@ -300,13 +307,13 @@ peers-gnutls: needs-test ## of these that of GnuTLS alone
 .PHONY: totals fleet dotnet
 dotnet: needs-test ## every scenario of .NET 8, 9 and the SDK's own: without, with --deep, with --quiet override (15 minutes)
 	@$(MAKE) --no-print-directory all test-programs
-	@DOTNET=all tests/run tests/dotnet.bats
+	@DOTNET=all $(RUN) tests/dotnet.bats
 
 .PHONY: node
 node: needs-test ## every scenario of official node 18, 20, 22, 24, their tests of tls and https, the decoder on all they export (40 minutes)
 	@tests/needs npm=npm
 	@$(MAKE) --no-print-directory all test-programs
-	@NODE=all tests/run tests/node.bats
+	@NODE=all $(RUN) tests/node.bats
 	@$(MAKE) --no-print-directory decoder
 	@CN_BUILD=$(abspath $(BUILD)) tests/node/suite
 
@@ -344,7 +351,7 @@ lint: ## clang-format, clang-tidy, shellcheck, pyflakes, mandoc
 	for file in shim/*.c; do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$file -- $(ALL_CFLAGS) -include shim/older.h 2>/dev/null || exit 1; \
 	done
-	shellcheck tests/node/suite scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/walk tests/sysroot tests/versions \
+	shellcheck tests/node/suite scripts/packaging/build scripts/packaging/completions/closenotify.bash scripts/closenotify scripts/closenotify-check scripts/fleet/journal-to-file tests/report/duckdb scripts/demo tests/environment scripts/coverage tests/needs tests/need-bats tests/capability tests/run tests/releases tests/walk tests/sysroot tests/versions \
 	  tests/bench/instructions tests/fuzz/run tests/coverage tests/soak tests/asio/lanes.bash .ci/run tests/*.bash tests/gnutls/*.bash tests/schannel/*.bash tests/*.bats tests/schannel/*.bats
 	shellcheck -x tests/table tests/programs-in tests/races tests/asio/table
 	pyflakes3 tests/patch/decoded tests/patch/denies.py scripts/closenotify-report scripts/report/*.py tests/report/generate tests/report/browse tests/report/fleet tests/validate tests/ways tests/agreement tests/storm/run \
