@@ -148,3 +148,28 @@ becomes() {
 	run "$sysroot" run host touch /sys/file
 	[ "$status" -eq 1 ]
 }
+
+@test "sysroot: while packages are installed on the machine no daemon starts; what sees to that goes, after a signal as well" {
+	local how
+	[ "$EUID" -eq 0 ] || skip 'only root installs packages by itself'
+	mkdir -p tests layer
+	cp "$sysroot" tests/
+	# shellcheck disable=SC2016
+	printf '%s\n' '#!/bin/sh' '/usr/sbin/policy-rc.d; echo "status $?"' '[ "$HOW" = none ] || kill -"$HOW" $PPID $$' >tests/needs
+	chmod 755 tests/needs
+	for how in none INT TERM; do
+		# shellcheck disable=SC2016
+		HOW=$how CN_BUILD=$PWD/build run unshare --mount sh -euc 'mount -t tmpfs none layer
+			mkdir layer/upper layer/work
+			mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=layer/upper,workdir=layer/work /usr/sbin
+			rm -f /usr/sbin/policy-rc.d
+			env --default-signal=INT setpriv --bounding-set -sys_admin --inh-caps -sys_admin --no-new-privs tests/sysroot add host no-such-package 2>/dev/null ||
+				echo "ended by $?"
+			[ ! -e /usr/sbin/policy-rc.d ] || echo "it stays"'
+		case $how in
+		none) [ "$output" = 'status 101' ] ;;
+		INT) [ "$output" = $'status 101\nended by 130' ] ;;
+		TERM) [ "$output" = $'status 101\nended by 143' ] ;;
+		esac
+	done
+}
