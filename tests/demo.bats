@@ -12,13 +12,17 @@ build() {
 	cp -r "$BUILD/obj" "$BUILD/probes" "$BUILD"/*.so "$BUILD/exports.map" "$BATS_TEST_TMPDIR/build"
 }
 
-# SETPRIV...: the demo, and what it must say.
+# SETPRIV...: the demo, and what it must say; whatever the caller's settings are.
 demo_within() {
 	build
-	run "$@" make -C "$PROJECT" BUILD="$BATS_TEST_TMPDIR/build" demo 3>&-
+	git init -q "$BATS_TEST_TMPDIR/theirs"
+	printf '[%s]\n%s\n' commit 'gpgSign = true' user 'name = somebody' >"$BATS_TEST_TMPDIR/.gitconfig"
+	run env HOME="$BATS_TEST_TMPDIR" GIT_DIR="$BATS_TEST_TMPDIR/theirs/.git" SSLKEYLOGFILE=/nowhere/keys OPENSSL_CONF=/nowhere/conf \
+		PYTHONHOME=/nowhere CDPATH=.:/ "$@" make -C "$PROJECT" BUILD="$BATS_TEST_TMPDIR/build" demo 3>&-
 	assert_success
 	assert_output --partial 'the packages themselves are installed'
 	assert_equal "$(grep -c ' repaired$' <<<"$output")" 4
+	assert_equal "$(git -C "$BATS_TEST_TMPDIR/theirs" rev-list --all --count)" 0
 }
 
 @test "the demo in an ordinary container, without CAP_SYS_ADMIN and CAP_NET_ADMIN: each fault is seen, and each repair" {
